@@ -1,0 +1,1 @@
+"""tally: counts marketing engagement exactly once."""

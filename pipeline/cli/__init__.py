@@ -1,0 +1,1 @@
+"""The command `tally`: one module per command or group of commands; `app` puts them together."""

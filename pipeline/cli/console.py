@@ -1,0 +1,126 @@
+"""What all commands share: output, exit codes, and how a command ends on a fault or a signal."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum, StrEnum
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2  # a wrong option or setting
+    DIFFERENT = 3  # differences found, for scripts
+    INTERRUPTED = 130  # 128 + SIGINT
+    TERMINATED = 143  # 128 + SIGTERM
+
+
+class Format(StrEnum):
+    """How a command prints facts."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@functools.cache
+def console() -> Console:
+    """Standard output: the facts asked for, and nothing else."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@functools.cache
+def err() -> Console:
+    """Standard error: progress, warnings, faults."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], title: str | None = None) -> None:
+    """Print rows as a table; numbers are aligned to the right. A missing column is empty."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    kept = list(rows)
+    drawn = Table(*[], title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        numeric = any(_is_number(row.get(column)) for row in kept)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in kept:
+        drawn.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    console().print(drawn)
+
+
+def facts(found: object) -> None:
+    """Print facts as JSON, for `--format json`; what JSON does not know is written as text."""
+    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def say(message: str) -> None:
+    """One line of progress or warning on standard error, taken literally."""
+    err().print(message, markup=False)
+
+
+def fail(message: str, code: int = Exit.FAILED) -> NoReturn:
+    """End the command with a message on standard error.
+
+    Raises:
+        SystemExit: always, with the code.
+    """
+    say(f"tally: {message}")
+    raise SystemExit(int(code))
+
+
+def run(command: Callable[[], Any]) -> NoReturn:
+    """Run a command line to its exit: faults of settings become exit 2, Ctrl-C 130, SIGTERM 143, all without a trace.
+
+    A service that stops cleanly sets signal handlers of its own.
+    """
+    from pipeline.settings_sources import SettingsError
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        command()
+    except SettingsError as error:
+        fail(str(error), Exit.USAGE)
+    except KeyboardInterrupt:
+        fail("interrupted", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) is gone; Python would complain again while closing stdout.
+        sys.stdout = None  # type: ignore[assignment]
+        raise SystemExit(int(Exit.FAILED)) from None
+    raise SystemExit(int(Exit.OK))
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(int(Exit.TERMINATED))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)

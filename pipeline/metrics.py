@@ -1,0 +1,67 @@
+"""The metrics: one catalogue, on a registry of its own. `docs/metrics.md` is generated from it.
+
+Names are tally_<noun>_<unit>[_total]. Labels come from enums, topics or partitions, so their number is bounded;
+never an account. They are moved once per batch, not per event.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+REGISTRY = CollectorRegistry()
+
+# From one batch alone (1 ms) to one that waits behind other lanes or a broker's election (some seconds).
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+# From light load (single events) to `worker.batch_events_max`.
+_EVENTS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+    return Histogram(name, text, buckets=buckets, registry=REGISTRY)
+
+
+EVENTS_READ = _counter("tally_events_read_total", "Events read from the source topics.", "topic")
+EVENTS_ACCEPTED = _counter("tally_events_accepted_total", "Events accepted and counted.", "topic")
+EVENTS_DUPLICATE = _counter("tally_events_duplicate_total", "Events met before.", "topic", "reason")
+EVENTS_REJECTED = _counter("tally_events_rejected_total", "Events refused, kept as dead letters.", "topic", "reason")
+
+BATCHES = _counter("tally_batches_total", "Batches decided and appended to the journal.")
+BATCH_EVENTS = _histogram("tally_batch_events", "Events of a batch.", _EVENTS)
+DECIDE_SECONDS = _counter("tally_decide_seconds_total", "Time spent deciding batches.")
+APPEND_SECONDS = _histogram("tally_append_seconds", "From sending a journal record to its acknowledgement.", _SECONDS)
+
+JOURNAL_RIVALS = _counter("tally_journal_rivals_total", "Appends that met another writer's record.")
+JOURNAL_FOLDED_RECORDS = _counter("tally_journal_folded_records_total", "Valid journal records folded into a state.")
+JOURNAL_IGNORED_RECORDS = _counter("tally_journal_ignored_records_total", "Records ignored, being outside the chain.")
+
+LANE_READY = _gauge("tally_lane_ready", "1 when the partition is folded and read, 0 while it is not.", "partition")
+SNAPSHOT_TIMESTAMP_SECONDS = _gauge(
+    "tally_snapshot_timestamp_seconds", "When the partition's newest snapshot was written, Unix time.", "partition"
+)
+
+SINK_ROWS = _counter("tally_sink_rows_total", "Rows that ClickHouse acknowledged.", "table")
+SINK_INSERTS = _counter("tally_sink_inserts_total", "Inserts that ClickHouse acknowledged.")
+SINK_INSERT_SECONDS = _histogram("tally_sink_insert_seconds", "Duration of an insert.", _SECONDS)
+SINK_ERRORS = _counter("tally_sink_errors_total", "Inserts that failed and were tried again.")
+SINK_LAST_SUCCESS_TIMESTAMP_SECONDS = _gauge(
+    "tally_sink_last_success_timestamp_seconds", "When a range was last complete in ClickHouse, Unix time."
+)
+SINK_LAG_RECORDS = _gauge("tally_sink_lag_records", "Journal records not yet in ClickHouse.", "partition")
+
+
+def serve(host: str, port: int) -> int:
+    """Serve the metrics over HTTP in a thread of its own; returns the port (port 0: any free one).
+
+    Raises:
+        OSError: the address is taken or not this machine's.
+    """
+    server, _thread = start_http_server(port, addr=host, registry=REGISTRY)
+    return int(server.server_port)
