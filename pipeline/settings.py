@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
-from pipeline.settings_sources import Fault, SettingsError, env_name, fields, gather, nest, process_environment
+from pipeline.settings_faults import Fault, SettingsError
+from pipeline.settings_sources import env_name, fields, gather, nest, process_environment
 
 __all__ = ["Settings", "SettingsError", "load"]
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from pipeline.settings_sources import Fault, env_name
+from pipeline.settings_faults import Fault
+from pipeline.settings_sources import env_name
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

@@ -16,32 +16,14 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pipeline.settings_faults import Fault
+
 ENV_PREFIX = "TALLY_"
 CONFIG_ENV = "TALLY_CONFIG"
 CONFIG_FILE = "tally.toml"
 SECRET_FILE_BYTES_MAX = 64 * 1024  # a secret is short; a larger file is a wrong path
 _FILE_SUFFIX = "_file"
 _NAMES_LISTED_MAX = 5  # keys of a section shown where no name is near
-
-
-class Fault(NamedTuple):
-    """One thing wrong with the settings: the setting's environment name, what is wrong, how to mend it."""
-
-    name: str
-    problem: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.problem}. {self.mend}."
-
-
-class SettingsError(ValueError):
-    """The settings cannot be used; `faults` are all of them."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(faults)
-        head = "1 setting is wrong" if len(faults) == 1 else f"{len(faults)} settings are wrong"
-        super().__init__("\n  ".join([f"{head}:", *map(str, faults)]))
 
 
 class Gathered(NamedTuple):

@@ -11,6 +11,8 @@ from enum import IntEnum, StrEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipeline.settings_faults import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -92,8 +94,6 @@ def run(command: Callable[[], Any]) -> NoReturn:
 
     A service that stops cleanly sets signal handlers of its own.
     """
-    from pipeline.settings_sources import SettingsError
-
     signal.signal(signal.SIGTERM, _terminate)
     try:
         command()
