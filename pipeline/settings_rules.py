@@ -1,4 +1,4 @@
-"""What is wrong with settings: a value outside its bounds, and values that contradict each other; each with its mend."""
+"""What is wrong with settings: a value outside its bounds, values that contradict each other; each with its mend."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ def expected(field: FieldInfo) -> str:
         return "a whole number" if low is None else f"a whole number of at least {low}"
     if Path in kinds:
         return "a path"
-    pattern = next((getattr(rule, "pattern", None) for rule in field.metadata if getattr(rule, "pattern", None)), None)
-    return f"text like {pattern}" if pattern else "text"
+    return f"text such as {field.examples[0]}" if field.examples else "text"
 
 
 def _kinds(field: FieldInfo) -> tuple[Any, ...]:

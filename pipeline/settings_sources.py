@@ -135,7 +135,7 @@ def _unknown(name: str, problem: str, known: list[str]) -> Fault:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return Fault(name, problem, f"Perhaps {near[0]} is meant")
-    head = name.split(".")[0].split("__")[0]
+    head = name.replace("__", ".").split(".", 1)[0]
     listed = [other for other in known if other.startswith(head)][:_NAMES_LISTED_MAX]
     also = f"; of that section there are {', '.join(listed)}" if listed else ""
     return Fault(name, problem, f"Remove it, or see `tally settings`{also}")

@@ -37,12 +37,15 @@ class Format(StrEnum):
     JSON = "json"
 
 
+_PIPE_COLUMNS = 400  # a table that is piped or kept is never folded: as wide as its widest row needs
+
+
 @functools.cache
 def console() -> Console:
     """Standard output: the facts asked for, and nothing else."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
 
 @functools.cache

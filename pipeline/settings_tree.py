@@ -1,0 +1,147 @@
+"""The parts of the settings tree, with bounds and meaning of each setting; `settings` puts them together."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+MIB = 1024 * 1024
+_NAME = r"^[A-Za-z0-9._-]+$"
+
+
+class Section(BaseModel):
+    """A part of the tree: frozen, no keys but its own, no secret in a message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Kafka(Section):
+    """How to reach Kafka; both clients get their security from here."""
+
+    bootstrap_servers: str | None = Field(
+        None,
+        pattern=r"^[^\s,:/]+:\d+(,[^\s,:/]+:\d+)*$",
+        examples=["kafka-1:9092,kafka-2:9092"],
+        description="Brokers; unset: the local stack.",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How the connection is secured."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="How to log in, with a SASL protocol."
+    )
+    sasl_username: str | None = Field(None, description="User of the login.")
+    sasl_password: SecretStr | None = Field(None, description="Password of the login.")
+    sasl_password_file: Path | None = Field(None, description="File with that password.")
+    ssl_ca_location: Path | None = Field(None, description="PEM file of the authority; unset: the system's.")
+    ssl_certificate_location: Path | None = Field(None, description="PEM file of the client's certificate.")
+    ssl_key_location: Path | None = Field(None, description="PEM file of the client's key.")
+    ssl_key_password: SecretStr | None = Field(None, description="Password of that key.")
+    ssl_key_password_file: Path | None = Field(None, description="File with the key's password.")
+
+
+class Topics(Section):
+    """The topics' shape; `tally topics apply` makes it so."""
+
+    prefix: str = Field(
+        "",
+        max_length=100,
+        pattern=r"^[A-Za-z0-9._-]*$",
+        examples=["shop."],
+        description="In front of every topic's name.",
+    )
+    partitions: int = Field(
+        4, ge=1, le=1024, description="Of every topic; fixed once created. Best divisible by the workers."
+    )
+    replication_factor: int = Field(1, ge=1, le=15, description="Copies of every partition; 3 outside a laptop.")
+    min_insync_replicas: int = Field(1, ge=1, le=15, description="Copies that must have a record; 2 outside a laptop.")
+    journal_message_bytes: int = Field(
+        16 * MIB, ge=256 * 1024, le=256 * MIB, description="Largest journal record; some managed clusters cap it."
+    )
+    source_retention_hours: int = Field(
+        168,
+        ge=1,
+        le=876_000,
+        description="How long the source topics keep events; longer than any outage of the workers.",
+    )
+    compression: Literal["zstd", "lz4", "snappy", "gzip", "none", "producer"] = Field(
+        "zstd", description="Of the source topics, by the broker and by `tally produce`; `producer` keeps what arrives."
+    )
+
+
+class ClickHouse(Section):
+    """How to reach ClickHouse."""
+
+    url: str | None = Field(
+        None, pattern=r"^https?://([^\s/@]+@)?[^\s/@]+/?$", description="http(s)://host:port; unset: the local stack."
+    )
+    database: str = Field(
+        "tally", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", examples=["tally"], description="Where the tables are."
+    )
+    username: str = Field("default", min_length=1, description="User.")
+    password: SecretStr | None = Field(None, description="Its password.")
+    password_file: Path | None = Field(None, description="File with that password.")
+    cluster: str | None = Field(
+        None, pattern=_NAME, examples=["main"], description="Cluster for ON CLUSTER and replicated tables."
+    )
+
+
+class SchemaRegistry(Section):
+    """Where schema ids come from when they are not the committed ones."""
+
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        examples=["https://registry:8081"],
+        description="Unset: the ids of schemas/ids.lock.",
+    )
+    username: str | None = Field(None, description="User.")
+    password: SecretStr | None = Field(None, description="Its password.")
+    password_file: Path | None = Field(None, description="File with that password.")
+
+
+class Rules(Section):
+    """The rules of acceptance and uniques (SEMANTICS 3 to 5)."""
+
+    window_days: int = Field(7, ge=1, le=120, description="Events older than that are too late.")
+    future_minutes_max: int = Field(
+        5, ge=0, le=1440, description="How far ahead of its arrival an event may claim to be."
+    )
+    unique_days: int = Field(90, ge=1, le=3660, description="How long a unique open or click is remembered.")
+    person_profiles_max: int = Field(50, ge=2, le=10_000, description="Profiles that one person may have.")
+
+
+class Worker(Section):
+    """The worker."""
+
+    name: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}.{os.getpid()}",
+        min_length=1,
+        max_length=249,
+        description="In the journal and in logs; default host.pid.",
+    )
+    group_id: str = Field("tally", pattern=_NAME, examples=["tally"], description="Consumer group of the workers.")
+    batch_events_max: int = Field(20_000, ge=1, le=200_000, description="Events of one journal record.")
+    linger_ms: int = Field(20, ge=0, le=10_000, description="How long a batch waits for more under light load.")
+    snapshot_events: int = Field(5_000_000, ge=1_000, description="Events between two snapshots of a partition.")
+    snapshot_minutes: int = Field(10, ge=1, le=1440, description="Minutes between two snapshots of a partition.")
+    stop_seconds: int = Field(8, ge=1, le=300, description="What a clean stop may take.")
+    state_dir: Path | None = Field(None, description="Where snapshots and facts are; default <home>/state.")
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Where the metrics are served.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")
+
+
+class Sink(Section):
+    """The ClickHouse sink."""
+
+    group_id: str = Field(
+        "tally-sink", pattern=_NAME, examples=["tally-sink"], description="Consumer group of the sinks."
+    )
+    rows: int = Field(100_000, ge=1, le=1_000_000, description="Rows of one insert.")
+    linger_ms: int = Field(1_000, ge=0, le=60_000, description="How long an insert waits for more rows.")
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Where the metrics are served.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")

@@ -1,0 +1,141 @@
+"""The topics as they should be, and how those of a cluster differ: pure, no network.
+
+In:   the settings, what the cluster has.  Out: changes, some of them refused with the reason and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.settings import Settings
+from pipeline.topics import ALL_TOPICS, JOURNAL, physical
+
+_HOUR_MS = 3_600_000
+_FOR_EVER = "-1"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it should be; `name` is the one in Kafka."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A topic as the cluster has it. `records`: whether anything was ever written to it."""
+
+    partitions: int
+    replication_factor: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+    records: bool = False
+
+
+class Change(NamedTuple):
+    """One difference. `action`: `create`, `set` (a config) or `refuse`, where `why` says the reason and the way out."""
+
+    topic: str
+    action: str
+    setting: str
+    found: str | None
+    wanted: str
+    why: str = ""
+
+
+def wanted(settings: Settings) -> list[Topic]:
+    """The topics of the settings, in the order of the flow."""
+    topics = settings.topics
+    common = {"cleanup.policy": "delete", "min.insync.replicas": str(topics.min_insync_replicas)}
+    source = common | {
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(topics.source_retention_hours * _HOUR_MS),
+        "retention.bytes": _FOR_EVER,
+        "compression.type": "uncompressed" if topics.compression == "none" else topics.compression,
+    }
+    journal = common | {
+        "retention.ms": _FOR_EVER,
+        "retention.bytes": _FOR_EVER,
+        "max.message.bytes": str(topics.journal_message_bytes),
+    }
+    return [
+        Topic(
+            physical(topics.prefix, name),
+            topics.partitions,
+            topics.replication_factor,
+            journal if name == JOURNAL else source,
+        )
+        for name in ALL_TOPICS
+    ]
+
+
+def compare(
+    wanted: list[Topic], found: Mapping[str, Found], journal: str = JOURNAL, shorten: bool = False
+) -> list[Change]:
+    """What to do, in the order of the topics; empty where nothing differs. `journal` is the name in Kafka.
+
+    `shorten` allows the retention of a topic to become shorter.
+    """
+    changes: list[Change] = []
+    for topic in wanted:
+        there = found.get(topic.name)
+        if there is None:
+            changes.append(Change(topic.name, "create", "partitions", None, str(topic.partitions)))
+            changes += [Change(topic.name, "create", name, None, value) for name, value in topic.configs.items()]
+        else:
+            changes += _shape(topic, there)
+            changes += _configs(topic, there, topic.name == journal, shorten)
+    return changes
+
+
+def refused(changes: list[Change]) -> list[Change]:
+    """The changes that must not be made."""
+    return [change for change in changes if change.action == "refuse"]
+
+
+def _shape(topic: Topic, there: Found) -> Iterator[Change]:
+    if there.partitions != topic.partitions:
+        why = (
+            "one partition number holds all about an account, so the count is fixed once events are there: "
+            f"set TALLY_TOPICS__PARTITIONS={there.partitions}, or rebuild into topics of another TALLY_TOPICS__PREFIX"
+        )
+        yield Change(topic.name, "refuse", "partitions", str(there.partitions), str(topic.partitions), why)
+    if there.replication_factor < topic.replication_factor:
+        why = (
+            "replicas are moved by Kafka's own kafka-reassign-partitions.sh: do that, "
+            f"or set TALLY_TOPICS__REPLICATION_FACTOR={there.replication_factor}"
+        )
+        pair = str(there.replication_factor), str(topic.replication_factor)
+        yield Change(topic.name, "refuse", "replication.factor", *pair, why)
+
+
+def _configs(topic: Topic, there: Found, journal: bool, shorten: bool) -> Iterator[Change]:
+    for name, value in topic.configs.items():
+        now = there.configs.get(name)
+        if now == value:
+            continue
+        why = _objection(name, now, value, there.records, journal, shorten)
+        yield Change(topic.name, "refuse" if why else "set", name, now, value, why)
+
+
+def _objection(name: str, now: str | None, value: str, records: bool, journal: bool, shorten: bool) -> str:
+    """Why a config must not be changed; empty where it may be."""
+    if name == "cleanup.policy" and journal and records and "compact" in (now or ""):
+        return (
+            "it was compacted while it had records, so records of the chain may be gone: "
+            "rebuild into topics of another TALLY_TOPICS__PREFIX"
+        )
+    if name.startswith("retention.") and records and not shorten and _shorter(now, value):
+        return "shorter than now: Kafka would delete events at once; if that is meant, use --shorten-retention"
+    return ""
+
+
+def _shorter(now: str | None, value: str) -> bool:
+    """Whether a retention becomes shorter; -1 is for ever."""
+    if value == _FOR_EVER:
+        return False
+    return now in (None, _FOR_EVER) or int(value) < int(str(now))
