@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
-from pipeline.kafka_cluster import KafkaAbsent, connect, quiet
-from pipeline.kafka_security import kafka_client
+from pipeline.kafka_cluster import connect
 from pipeline.settings import Settings
 from pipeline.topic_plan import Change, Found, Topic, compare
 
@@ -34,8 +34,8 @@ class TopicsError(RuntimeError):
     """The cluster refused a change, or it did not take effect; says which."""
 
 
-def read(settings: Settings, topics: Iterable[Topic]) -> dict[str, Found]:
-    """Those of the topics that the cluster has.
+def read(settings: Settings, topics: Iterable[Topic], bounds: bool = True) -> dict[str, Found]:
+    """Those of the topics that the cluster has. Without `bounds` nobody looks whether they have records.
 
     Raises:
         KafkaAbsent: no answer.
@@ -48,7 +48,7 @@ def read(settings: Settings, topics: Iterable[Topic]) -> dict[str, Found]:
     if not names:
         return {}
     configs = _configs(admin, names)
-    written = _written(settings, cluster, names)
+    written = _written(admin, cluster, names) if bounds else set()
     found = {}
     for name in names:
         partitions = cluster.topics[name].partitions
@@ -84,7 +84,7 @@ def apply(settings: Settings, topics: list[Topic], changes: list[Change]) -> Non
 def _settle(settings: Settings, topics: list[Topic]) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        left = compare(topics, read(settings, topics))
+        left = compare(topics, read(settings, topics, bounds=False))
         if not left:
             return
         if time.monotonic() > deadline:
@@ -130,20 +130,20 @@ def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _written(settings: Settings, cluster: ClusterMetadata, names: list[str]) -> set[str]:
+def _written(admin: AdminClient, cluster: ClusterMetadata, names: list[str]) -> set[str]:
     """Topics that anything was ever written to: an end offset above 0."""
-    client = quiet(kafka_client(settings), [])
-    consumer = Consumer({**client, "group.id": f"{settings.worker.group_id}-topics", "enable.auto.commit": False})
-    try:
-        return {
-            name for name in names if any(_end(consumer, name, number) for number in cluster.topics[name].partitions)
-        }
-    except KafkaException as error:
-        raise KafkaAbsent(f"cannot read the topics' bounds: {error.args[0].str()}; is every broker up?") from None
-    finally:
-        consumer.close()
-
-
-def _end(consumer: Consumer, name: str, number: int) -> int:
-    _, high = consumer.get_watermark_offsets(TopicPartition(name, number), timeout=REQUEST_SECONDS)
-    return int(high)
+    wanted = {
+        TopicPartition(name, number): OffsetSpec.latest()
+        for name in names
+        for number in cluster.topics[name].partitions
+    }
+    written = set()
+    for place, future in admin.list_offsets(wanted, request_timeout=REQUEST_SECONDS).items():
+        try:
+            end = future.result(REQUEST_SECONDS).offset
+        except KafkaException as error:
+            where = f"{place.topic} partition {place.partition}"
+            raise TopicsError(f"cannot read the end of {where}: {error.args[0].str()}; is every broker up?") from None
+        if end > 0:
+            written.add(place.topic)
+    return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -91,7 +92,19 @@ def _show(changes: list[Change], format_: console.Format) -> None:
     if not rows:
         console.console().print("The topics are as the settings say.")
         return
-    console.table([row for row in rows if row["action"] != "refuse"], ["topic", "action", "setting", "found", "wanted"])
-    for change in refused(changes):
-        pair = f"{change.found} -> {change.wanted}"
-        console.say(f"refused: {change.topic} {change.setting} {pair}: {change.why}")
+    console.table(_rows(changes), ["topic", "action", "setting", "found", "wanted"])
+    for why, group in groupby(sorted(refused(changes), key=_refusal), _refusal):
+        console.say(f"refused: {why} ({', '.join(change.topic for change in group)})")
+
+
+def _rows(changes: list[Change]) -> list[dict[str, str | None]]:
+    """Created topics as one row each, other changes as they are."""
+    rows: list[dict[str, str | None]] = []
+    for topic, group in groupby((c for c in changes if c.action == "create"), lambda change: change.topic):
+        whole = " ".join(f"{change.setting}={change.wanted}" for change in group)
+        rows.append({"topic": topic, "action": "create", "wanted": whole})
+    return rows + [change._asdict() for change in changes if change.action == "set"]
+
+
+def _refusal(change: Change) -> str:
+    return f"{change.setting} {change.found} -> {change.wanted}: {change.why}"
