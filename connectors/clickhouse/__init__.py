@@ -1,0 +1,1 @@
+"""The ClickHouse connector: the journal, projected into tables exactly once."""

@@ -1,0 +1,222 @@
+"""Journal records as rows: one Arrow table for each of ClickHouse's tables. Pure: nothing but the journal's bytes decides.
+
+Inserts are deduplicated by the range's name alone, so the same records must always become the same rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from pipeline.core.record import Record
+from pipeline.core.rows import EVENTS
+
+PERSONS_PER_RECORD = 65_536  # versions that one journal record may give; see `_version`
+
+_US, _MS, _S = pa.timestamp("us", "UTC"), pa.timestamp("ms", "UTC"), pa.timestamp("s", "UTC")
+_JOURNAL = [("journal_partition", pa.uint16()), ("journal_offset", pa.uint64())]
+
+# In the order of insertion; intake last: it marks that a range is complete.
+TABLES: dict[str, pa.Schema] = {
+    "events": pa.schema([*EVENTS, ("origin_partition", pa.uint16()), *_JOURNAL]),
+    "person_map": pa.schema(
+        [
+            ("account_id", pa.string()),
+            ("profile_id", pa.string()),
+            ("person_id", pa.string()),
+            ("version", pa.uint64()),
+            *_JOURNAL,
+        ]
+    ),
+    "allowance": pa.schema(
+        [
+            ("account_id", pa.string()),
+            ("cycle_start", _S),
+            ("cycle_end", _S),
+            ("allowance", pa.uint64()),
+            ("used", pa.uint64()),
+            ("used_as_closed", pa.uint64()),
+            ("version", pa.uint64()),
+            *_JOURNAL,
+        ]
+    ),
+    "alerts": pa.schema(
+        [
+            ("account_id", pa.string()),
+            ("cycle_start", _S),
+            ("kind", pa.string()),
+            ("threshold", pa.float64()),
+            ("used", pa.uint64()),
+            ("allowance", pa.uint64()),
+            ("occurred_at", _US),
+            ("plan", pa.uint64()),
+            *_JOURNAL,
+        ]
+    ),
+    "rejects": pa.schema(
+        [
+            ("account_id", pa.string()),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+            ("arrived_at", _MS),
+            ("topic", pa.string()),
+            ("partition", pa.uint16()),
+            ("offset", pa.uint64()),
+            ("raw", pa.binary()),
+            ("size", pa.uint64()),
+            *_JOURNAL,
+        ]
+    ),
+    "duplicates": pa.schema(
+        [
+            ("topic", pa.string()),
+            ("partition", pa.uint16()),
+            ("source", pa.string()),
+            ("reason", pa.string()),
+            ("events", pa.uint64()),
+        ]
+    ),
+    "intake": pa.schema(
+        [
+            ("topic", pa.string()),
+            ("partition", pa.uint16()),
+            ("read", pa.uint64()),
+            ("accepted", pa.uint64()),
+            ("duplicates", pa.uint64()),
+            ("rejected", pa.uint64()),
+        ]
+    ),
+}
+
+
+class Decided(NamedTuple):
+    """A valid journal record and its offset."""
+
+    offset: int
+    record: Record
+
+
+class UnreadableRows(ValueError):
+    """The events of a journal record are not the rows that this program knows."""
+
+
+def translate(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
+    """The rows of a range of valid records, in the order of insertion; tables without a row are left out.
+
+    Raises:
+        UnreadableRows: events in a layout that this program does not know.
+    """
+    found = {
+        "events": _events(partition, decided),
+        "person_map": _of("person_map", (r for d in decided for r in _persons(partition, d))),
+        "allowance": _of("allowance", (r for d in decided for r in _allowance(partition, d))),
+        "alerts": _of("alerts", (r for d in decided for r in _alerts(partition, d))),
+        "rejects": _of("rejects", (r for d in decided for r in _rejects(partition, d))),
+        "duplicates": _of("duplicates", _duplicates(partition, decided)),
+        "intake": _of("intake", _intake(partition, decided)),
+    }
+    return {name: found[name] for name in TABLES if found[name].num_rows}
+
+
+def stream(table: pa.Table) -> bytes:
+    """One Arrow IPC stream: of concatenated streams ClickHouse reads the first and drops the rest without a word."""
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    content: bytes = out.getvalue().to_pybytes()
+    return content
+
+
+def _events(partition: int, decided: Sequence[Decided]) -> pa.Table:
+    parts = [_read_events(partition, d) for d in decided if d.record.events]
+    return pa.concat_tables(parts) if parts else TABLES["events"].empty_table()
+
+
+def _read_events(partition: int, decided: Decided) -> pa.Table:
+    with pa.ipc.open_stream(decided.record.events) as reader:
+        if not reader.schema.equals(EVENTS):
+            unknown = set(reader.schema) ^ set(EVENTS)
+            raise UnreadableRows(
+                f"journal partition {partition}, offset {decided.offset}: its events have other columns than this program"
+                f" knows ({', '.join(sorted(f.name for f in unknown)) or 'another order'}): run the version that wrote them, or a newer one"
+            )
+        table = reader.read_all()
+    n = table.num_rows
+    own = pa.repeat(pa.scalar(partition, pa.uint16()), n)
+    offset = pa.repeat(pa.scalar(decided.offset, pa.uint64()), n)
+    return pa.table([*table.columns, own, own, offset], schema=TABLES["events"])
+
+
+def _of(name: str, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    """Rows as a table; instants come as UTC microseconds."""
+    schema = TABLES[name]
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([_column(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_timestamp(kind):
+        return pa.array(values, kind)
+    per_tick = {"us": 1, "ms": 1_000, "s": 1_000_000}[kind.unit]
+    return pa.array([value // per_tick for value in values], pa.int64()).cast(kind)
+
+
+def _version(offset: int, number: int) -> int:
+    """Higher for a later record, and within one for a later row; a record names a key once, so equals never meet."""
+    return offset * PERSONS_PER_RECORD + min(number, PERSONS_PER_RECORD - 1)
+
+
+def _persons(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
+    for number, p in enumerate(decided.record.persons):
+        yield *p, _version(decided.offset, number), partition, decided.offset
+
+
+def _allowance(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
+    for number, a in enumerate(decided.record.allowance):
+        numbers = (a.allowance, a.used, a.used_as_closed)
+        yield a.account_id, a.cycle_start, a.cycle_end, *numbers, _version(decided.offset, number), partition, decided.offset
+
+
+def _alerts(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
+    for a in decided.record.alerts:
+        yield (
+            *(a.account_id, a.cycle_start, a.kind, a.threshold, a.used, a.allowance, a.occurred_at, a.plan),
+            *(partition, decided.offset),
+        )
+
+
+def _rejects(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
+    for r in decided.record.rejects:
+        yield (
+            *(r.account_id, r.reason, r.detail, r.arrived_at, r.topic, partition, r.offset, r.raw, r.size),
+            *(partition, decided.offset),
+        )
+
+
+def _duplicates(partition: int, decided: Sequence[Decided]) -> Iterable[tuple[Any, ...]]:
+    events: Counter[tuple[str, str, str]] = Counter()
+    for d in decided:
+        for topic, source, reason, n in d.record.duplicates:
+            events[topic, source, reason] += n
+    for (topic, source, reason), n in sorted(events.items()):
+        yield topic, partition, source, reason, n
+
+
+def _intake(partition: int, decided: Sequence[Decided]) -> Iterable[tuple[Any, ...]]:
+    read: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    duplicates: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    for d in decided:
+        for s in d.record.sources:
+            read[s.topic] += s.next - s.first
+            accepted[s.topic] += s.accepted
+        for x in d.record.duplicates:
+            duplicates[x.topic] += x.events
+        for r in d.record.rejects:
+            rejected[r.topic] += 1
+    for topic in sorted(read.keys() | duplicates.keys() | rejected.keys()):
+        yield topic, partition, read[topic], accepted[topic], duplicates[topic], rejected[topic]

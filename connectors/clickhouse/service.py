@@ -1,0 +1,138 @@
+"""The calls to ClickHouse: the connector's only ones. Two faults: it was away, or it refused."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from connectors.clickhouse.settings import CONNECT_SECONDS_MAX, INSERT_SETTINGS, Target
+
+# Errors of ClickHouse that pass by themselves: overload, time-outs, a keeper or replica that is away.
+_FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 252, 285, 286, 319, 425, 473, 999})
+_AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
+_UNKNOWN_DATABASE, _UNKNOWN_TABLE = 81, 60
+_EXCEPTION = re.compile(r"DB::Exception: (.*?)(?:\(version [^)]*\))?\s*(?:\(for url .*)?$", re.DOTALL)
+_NO_CONNECTION = re.compile(r"(Connection refused|Name or service not known|timed out|Connection reset by peer|No route to host)")
+
+
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its faults are told by ours, once
+
+
+class Unavailable(Exception):
+    """ClickHouse did not answer, or not now: trying again may help."""
+
+
+class Refused(Exception):
+    """ClickHouse answered no: trying again does not help. `code` is its error code."""
+
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Answer(NamedTuple):
+    """A query's result."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+class Service:
+    """A connection to one ClickHouse, made at the first call and made anew after a fault. Not for several threads."""
+
+    def __init__(self, target: Target, seconds_max: int, database: str | None = None) -> None:
+        """`seconds_max` bounds a call; `database` is where names without one are looked for."""
+        self.target = target
+        self._seconds_max = seconds_max
+        self._database = database
+        self._made: Client | None = None
+
+    def insert(self, table: str, columns: list[str], content: bytes, token: str) -> int:
+        """Insert one Arrow stream under a deduplication token; returns the rows that ClickHouse says it took.
+
+        Raises:
+            Unavailable, Refused: nothing, part or all of it may have arrived; the same call again makes it whole.
+        """
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
+        place = f"{self.target.database}.{table}"
+        try:
+            summary = self._client().raw_insert(place, columns, content, settings=settings, fmt="ArrowStream")
+        except ClickHouseError as error:
+            raise self._fault(error) from None
+        return summary.written_rows
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Answer:
+        """Ask.
+
+        Raises:
+            Unavailable, Refused
+        """
+        try:
+            found = self._client().query(sql, parameters=dict(parameters or {}))
+        except ClickHouseError as error:
+            raise self._fault(error) from None
+        return Answer(list(found.column_names), [tuple(row) for row in found.result_rows])
+
+    def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Do.
+
+        Raises:
+            Unavailable, Refused
+        """
+        try:
+            self._client().command(sql, parameters=dict(parameters or {}))
+        except ClickHouseError as error:
+            raise self._fault(error) from None
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._made is not None:
+            self._made.close()
+            self._made = None
+
+    def _client(self) -> Client:
+        if self._made is None:
+            t = self.target
+            self._made = clickhouse_connect.get_client(
+                host=t.host,
+                port=t.port,
+                secure=t.secure,
+                username=t.username,
+                password=t.password,
+                connect_timeout=CONNECT_SECONDS_MAX,
+                send_receive_timeout=self._seconds_max,
+                query_retries=0,
+                autogenerate_session_id=False,  # a session would make ClickHouse lock it for a call's time
+                client_name="tally",
+            )
+            self._made.database = self._database
+        return self._made
+
+    def _fault(self, error: ClickHouseError) -> Unavailable | Refused:
+        """What a fault of the client means; the connection is made anew after it."""
+        self.close()
+        code = getattr(error, "code", None)
+        said = _sentence(str(error))
+        if code is None or code in _FLAKY_CODES:
+            return Unavailable(f"ClickHouse at {self.target.address}: {said}")
+        if code in _AUTHENTICATION_CODES:
+            mend = "set TALLY_CLICKHOUSE__USERNAME and TALLY_CLICKHOUSE__PASSWORD to a user that may read and write"
+            return Refused(f"ClickHouse at {self.target.address} does not let {self.target.username} in; {mend}", code)
+        if code in (_UNKNOWN_DATABASE, _UNKNOWN_TABLE):
+            return Refused(f"{said}; if it is a table of tally's, run `tally migrate`", code)
+        return Refused(said, code)
+
+
+def _sentence(text: str) -> str:
+    """ClickHouse's own words, without the client's wrapping."""
+    if found := _EXCEPTION.search(text):
+        return found[1].strip()
+    if found := _NO_CONNECTION.search(text):
+        return f"no connection ({found[1].strip()})"
+    return text.splitlines()[0] if text else "no answer"

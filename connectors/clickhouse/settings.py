@@ -1,0 +1,70 @@
+"""What the connector is told: where ClickHouse is, what an insert asks of it, and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from pipeline.settings import Settings
+
+MIB = 1024 * 1024
+
+CONNECT_SECONDS_MAX = 5  # so that an absent ClickHouse is said within 10 seconds
+INSERT_SECONDS_MAX = 120  # one request; below Kafka's max.poll.interval of 300 seconds, which a slow insert must not exceed
+QUERY_SECONDS_MAX = 300  # of `tally query`
+WINDOW_BLOCKS = 10_000  # inserts that a table remembers: 20 minutes of an insert per second into 8 parts
+WINDOW_SECONDS = 7 * 86_400  # the same of replicated tables, whose default fell to an hour
+RANGE_BYTES_MAX = 32 * MIB  # journal bytes of one insert, whatever its rows; at least two of the largest records
+PENDING_BYTES_MAX = 256 * MIB  # journal bytes waiting in a sink over all partitions: beyond, the largest goes at once
+RECOVERING_MAX = PENDING_BYTES_MAX // RANGE_BYTES_MAX  # partitions whose fixed range is read back at the same time
+FENCE_SECONDS = 5  # an intent committed longer ago is committed again before the next insert: a sink may have slept
+RETRY_SECONDS_MAX = 600  # of ClickHouse or Kafka being away; then the process ends and whoever supervises it decides
+RETRY_DELAYS_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # the last one repeats
+LOG_SECONDS = 10  # between two lines about the same trouble
+REMIND_SECONDS = 60  # between two lines about a partition that is refused
+
+# All of them are needed together for exactly-once inserts (DESIGN 7); the tables' deduplication window is the other half.
+INSERT_SETTINGS: dict[str, object] = {
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "async_insert": 0,
+    "max_insert_threads": 1,
+    "insert_deduplicate": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One ClickHouse and the database in it."""
+
+    host: str
+    port: int
+    secure: bool
+    username: str
+    password: str = field(repr=False)
+    database: str
+    cluster: str | None
+
+    @property
+    def address(self) -> str:
+        """The URL without secrets, for messages."""
+        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
+
+
+def target(settings: Settings) -> Target:
+    """Where the tables are. A user and password in the URL go before those of the other settings.
+
+    Raises:
+        SettingsError: no address.
+    """
+    url = urlsplit(settings.clickhouse_address())
+    secure = url.scheme == "https"
+    password = settings.clickhouse.password
+    return Target(
+        host=url.hostname or "127.0.0.1",
+        port=url.port or (8443 if secure else 8123),
+        secure=secure,
+        username=unquote(url.username) if url.username else settings.clickhouse.username,
+        password=unquote(url.password) if url.password else password.get_secret_value() if password else "",
+        database=settings.clickhouse.database,
+        cluster=settings.clickhouse.cluster,
+    )
