@@ -1,0 +1,246 @@
+"""Activities against the accounts' monthly allowances: cycles in absolute numbers, plans, threshold alerts.
+
+In:   accepted, non-test events in stream order, plan events among them.
+Out:  the cycle of every activity; cycles, plans and alerts that follow.
+Time: occurred_at decides the cycle, arrived_at whether it came before the cycle's close.
+Late: a late activity corrects its own, closed cycle; "as closed" stays as it was.
+A cycle is judged by the latest plan dated before its end. A plan that says the same as the one before it is that plan.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.cycles import cycle_of, cycle_starts, month_of
+from pipeline.core.hashing import Codes, Ints, Mask
+from pipeline.core.record import Alert, Allowance, Plan
+
+DAY_US = 86_400_000_000
+_NO_PLAN = (1, "UTC")  # anchor day and zone of an account without a plan
+
+
+class Cycle(NamedTuple):
+    """What is known of an account's cycle."""
+
+    end: int
+    used: int
+    used_as_closed: int
+    crossed: frozenset[float]
+
+
+Cycles = dict[int, Cycle]  # by start
+
+
+class Activities(NamedTuple):
+    """Rows of a batch, in stream order: `rows` index the other columns, `seq` is a row's place in the stream."""
+
+    rows: Ints
+    seq: Ints
+    account: Codes
+    occurred_at: Ints
+    arrived_at: Ints
+    types: Codes
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Cycles and plans by account; plans ascending by (occurred_at, identity)."""
+
+    cycles: dict[str, Cycles] = field(default_factory=dict)
+    plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)
+
+    def apply(self, allowance: list[Allowance], plans: list[Plan]) -> None:
+        """What a journal record says."""
+        for a in allowance:
+            cycle = Cycle(a.cycle_end, a.used, a.used_as_closed, frozenset(a.crossed))
+            self.cycles.setdefault(a.account_id, {})[a.cycle_start] = cycle
+        for plan in plans:
+            self.plans[plan.account_id] = with_plan(self.plans.get(plan.account_id, ()), plan)
+
+    def forget(self, limit: int) -> None:
+        """Cycles that ended before `limit` can change no more, nor plans that judge only such cycles."""
+        for account in list(self.cycles):
+            kept = {start: cycle for start, cycle in self.cycles[account].items() if cycle.end >= limit}
+            if kept:
+                self.cycles[account] = kept
+            else:
+                del self.cycles[account]
+        for account, plans in self.plans.items():
+            old = sum(plan.occurred_at < limit for plan in plans)
+            self.plans[account] = plans[max(old - 1, 0) :]
+
+
+def with_plan(plans: tuple[Plan, ...], plan: Plan) -> tuple[Plan, ...]:
+    """The plans with one more, in order."""
+    return tuple(sorted((*plans, plan), key=lambda p: (p.occurred_at, p.identity)))
+
+
+def judge(plans: tuple[Plan, ...], cycle_end: int) -> Plan | None:
+    """The plan that judges a cycle: the latest dated before its end, as it was first said."""
+    judging = None
+    for plan in plans:
+        if plan.occurred_at < cycle_end and not (judging and _says_the_same(judging, plan)):
+            judging = plan
+    return judging
+
+
+def needed(threshold: float, allowance: int) -> int:
+    """The least number of activities that reaches a threshold, exactly: 0.8 means eight tenths."""
+    return math.ceil(Fraction(str(threshold)) * allowance)
+
+
+class Book:
+    """One batch's changes to the accounts, on top of them as they are."""
+
+    def __init__(self, accounts: Accounts, counts: Callable[[str], bool]) -> None:
+        """`counts` says whether a canonical type is an activity where no plan names a set."""
+        self._accounts, self._counts = accounts, counts
+        self._cycles: dict[str, Cycles] = {}  # of accounts touched: all their cycles
+        self._plans: dict[str, tuple[Plan, ...]] = {}  # of accounts with a new plan
+        self._changed: dict[tuple[str, int], None] = {}
+        self._new_plans: list[Plan] = []
+        self._alerts: list[tuple[int, Alert]] = []
+
+    def plans(self, account: str) -> tuple[Plan, ...]:
+        """The account's plans, those of this batch so far included."""
+        return self._plans.get(account) or self._accounts.plans.get(account, ())
+
+    def is_activity(self, a: Activities) -> Mask:
+        """Which rows use up the allowance, by the default set or the account's own."""
+        mask = a.types.mask(self._counts(t) for t in a.types.values)[a.rows]
+        for code in np.unique(a.account.code[a.rows]).tolist():
+            plans = self.plans(a.account.values[code])
+            if plans and plans[-1].activities is not None:
+                own = a.types.mask(t in plans[-1].activities for t in a.types.values)
+                mask = np.where(a.account.code[a.rows] == code, own[a.rows], mask)
+        return mask
+
+    def count_with_plans(self, a: Activities, plans: Sequence[tuple[int, Plan]]) -> tuple[Ints, Ints]:
+        """Rows counted, and the start of each one's cycle. `plans`: this batch's, each with its place in the stream.
+
+        Accounts with a plan in the batch are counted up to it, then after it; all others in one go.
+        """
+        planned = np.isin(a.account.code[a.rows], [a.account.values.index(p.account_id) for _, p in plans])
+        counted = [self._count_activities(a._replace(rows=a.rows[~planned]))]
+        rows = a.rows[planned]
+        for seq, plan in plans:
+            at = int(np.searchsorted(a.seq[rows], seq))
+            counted.append(self._count_activities(a._replace(rows=rows[:at])))
+            self.set_plan(seq, plan)
+            rows = rows[at:]
+        counted.append(self._count_activities(a._replace(rows=rows)))
+        return np.concatenate([r for r, _ in counted]), np.concatenate([c for _, c in counted])
+
+    def _count_activities(self, a: Activities) -> tuple[Ints, Ints]:
+        active = a._replace(rows=a.rows[self.is_activity(a)])
+        return active.rows, self.count(active)
+
+    def count(self, a: Activities) -> Ints:
+        """Add activities (`a.rows` are nothing else); returns the start of each one's cycle."""
+        if not len(a.rows):
+            return np.zeros(0, np.int64)
+        code, occurred_at = a.account.code[a.rows].astype(np.int64), a.occurred_at[a.rows]
+        months = month_of(int(occurred_at.min())), month_of(int(occurred_at.max()))
+        present = np.unique(code).tolist()
+        starts = [cycle_starts(*self._anchor(a.account.values[c]), *months) for c in present]
+        owner = np.repeat(np.array(present, np.int64), [len(s) for s in starts])
+        start = np.concatenate(starts)
+        origin, span = int(start.min()), int(start.max() - start.min()) + 1
+        group = np.searchsorted(owner * span + start - origin, code * span + occurred_at - origin, "right") - 1
+        end = start[np.minimum(group + 1, len(start) - 1)]
+        added = np.bincount(group, minlength=len(start))
+        in_time = np.bincount(group[a.arrived_at[a.rows] < end], minlength=len(start))
+        for g in np.flatnonzero(added).tolist():
+            account = a.account.values[int(owner[g])]
+            before = self._add(account, (int(start[g]), int(start[g + 1])), int(added[g]), int(in_time[g]))
+            self._cross(account, int(start[g]), before, functools.partial(_place, a, group == g))
+        return start[group]
+
+    def set_plan(self, seq: int, plan: Plan) -> None:
+        """A plan judges at once the cycles that it meets; what it says differently is armed and alerts anew."""
+        account = plan.account_id
+        cycles = self._of(account)
+        was = {start: judge(self.plans(account), cycle.end) for start, cycle in cycles.items()}
+        self._plans[account] = with_plan(self.plans(account), plan)
+        self._new_plans.append(plan)
+        start, end = cycle_of(plan.anchor_day, plan.time_zone, plan.occurred_at)
+        cycles.setdefault(start, Cycle(end, 0, 0, frozenset()))
+        for start, cycle in sorted(cycles.items()):
+            now = judge(self.plans(account), cycle.end)
+            if now is None or now == was.get(start):
+                continue
+            reached = frozenset(t for t in now.thresholds if cycle.used >= needed(t, now.allowance))
+            cycles[start] = cycle._replace(crossed=reached)
+            self._changed[account, start] = None
+            for t in sorted(reached):
+                alert = Alert(account, start, "threshold", t, cycle.used, now.allowance, plan.occurred_at, now.identity)
+                self._alerts.append((seq, alert))
+
+    def allowance(self) -> list[Allowance]:
+        """The cycles that changed, in absolute numbers."""
+        return list(self._absolute())
+
+    def new_plans(self) -> list[Plan]:
+        """The plans of this batch."""
+        return self._new_plans
+
+    def alerts(self) -> list[Alert]:
+        """The alerts, in stream order."""
+        return [alert for _, alert in sorted(self._alerts, key=lambda x: x[0])]
+
+    def _absolute(self) -> Iterator[Allowance]:
+        for account, start in self._changed:
+            end, used, used_as_closed, crossed = self._cycles[account][start]
+            plan = judge(self.plans(account), end)
+            allowance = plan.allowance if plan else None
+            yield Allowance(account, start, end, used, used_as_closed, allowance, tuple(sorted(crossed)))
+
+    def _anchor(self, account: str) -> tuple[int, str]:
+        plans = self.plans(account)
+        return (plans[-1].anchor_day, plans[-1].time_zone) if plans else _NO_PLAN
+
+    def _of(self, account: str) -> Cycles:
+        if account not in self._cycles:
+            self._cycles[account] = dict(self._accounts.cycles.get(account, {}))
+        return self._cycles[account]
+
+    def _add(self, account: str, span: tuple[int, int], added: int, in_time: int) -> int:
+        """Returns how many the cycle had before."""
+        start, end = span
+        cycles = self._of(account)
+        was = cycles.get(start) or Cycle(end, 0, 0, frozenset())
+        cycles[start] = was._replace(used=was.used + added, used_as_closed=was.used_as_closed + in_time)
+        self._changed[account, start] = None
+        return was.used
+
+    def _cross(self, account: str, start: int, before: int, place_of: Callable[[int], tuple[int, int]]) -> None:
+        """Alerts of a cycle that had `before` activities; `row_of(n)` gives row and time of the batch's n-th."""
+        cycle = self._cycles[account][start]
+        plan = judge(self.plans(account), cycle.end)
+        for t in plan.thresholds if plan else ():
+            assert plan is not None
+            need = needed(t, plan.allowance)
+            if t in cycle.crossed or cycle.used < need:
+                continue
+            seq, occurred_at = place_of(need - before)
+            cycle = cycle._replace(crossed=cycle.crossed | {t})
+            alert = Alert(account, start, "threshold", t, need, plan.allowance, occurred_at, plan.identity)
+            self._alerts.append((seq, alert))
+        self._cycles[account][start] = cycle
+
+
+def _place(a: Activities, mine: Mask, n: int) -> tuple[int, int]:
+    """Place in the stream and time of the n-th activity of a mask over `a.rows`."""
+    row = int(a.rows[np.flatnonzero(mine)[n - 1]])
+    return int(a.seq[row]), int(a.occurred_at[row])
+
+
+def _says_the_same(one: Plan, other: Plan) -> bool:
+    return one.allowance == other.allowance and one.thresholds == other.thresholds

@@ -1,0 +1,141 @@
+"""Decide: what one batch changes, as a journal record. The state stays as it is.
+
+In:   slabs of one partition and one stream day.  Out: the record, without its place in the chain.
+Time: the slabs' arrival.  Late: see `window`.
+sift (decode > validate > accept window > identify > deduplicate) > resolve person > uniques > allowance > rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.accepted import Accepted, accept
+from pipeline.core.allowance import Accounts, Activities, Book
+from pipeline.core.batch import Slab
+from pipeline.core.context import Context
+from pipeline.core.decode import read
+from pipeline.core.events import Events, unify
+from pipeline.core.facts import VENDOR
+from pipeline.core.fates import duplicates, rejects, sources
+from pipeline.core.firsts import label, opportunities
+from pipeline.core.fold import fact_limit
+from pipeline.core.hashing import Ints
+from pipeline.core.people import People, Resolved, operate, resolve
+from pipeline.core.reasons import Reject
+from pipeline.core.record import FACTS, Label, Plan, Record
+from pipeline.core.rows import Decided, correction_rows, encode_rows
+from pipeline.core.sift import sift
+from pipeline.core.state import State
+from pipeline.core.uniques import Facts, candidates, decide_uniques
+from pipeline.core.window import DAY_US, stream_times
+
+
+class _Uniques(NamedTuple):
+    facts: Facts
+    holders: Facts
+    marks: Ints  # of each accepted row: the kinds that it is the first of
+    labels: list[Label]  # new ones
+    corrections: Facts
+    corrected: list[Label]  # of each correction
+
+
+def decide(state: State, slabs: Sequence[Slab], context: Context) -> Record:
+    """What a batch changes; its slabs lie on one day of the stream (`window.cut_days`)."""
+    batch = read(slabs, context.schemas)
+    stream = stream_times(state.stream_time, batch.arrived_at)
+    day = int(stream[-1]) // DAY_US
+    assert int(stream[0]) // DAY_US == day, "a batch is cut where the stream's day changes"
+    events = unify(batch, context.seed)
+    sifted = sift(state, events, stream, context)
+    people = operate(state.persons, events, sifted.keys, sifted.new, context)
+    for row in people.refused:
+        detail = f"a person would have more than {context.rules.person_profiles_max} profiles"
+        sifted.faults.add_one(row, Reject.TOO_MANY_PROFILES, detail)
+    accepted = accept(events, np.setdiff1d(sifted.new, people.refused), sifted.keys, context)
+    resolved = resolve(state.persons, people, accepted)
+    uniques = _decide_uniques(state, accepted, people, resolved, (day, context))
+    book, cycle_start = _count_allowance(state.accounts, accepted, events, context)
+    rows = encode_rows(
+        accepted,
+        Decided(resolved.person, uniques.marks.astype(np.uint8), cycle_start),
+        correction_rows(uniques.corrections, uniques.corrected),
+    )
+    remembered = np.append(accepted.row, np.array(people.refused, np.int64))
+    return Record(
+        rules=context.rules,
+        stream_time=int(stream[-1]),
+        sources=sources(slabs, accepted.origin),
+        identities=sifted.keys.identity[remembered],
+        payloads=events.body_hash[remembered],
+        origins=events.origin[remembered],
+        facts=uniques.facts,
+        holders=uniques.holders,
+        labels=uniques.labels,
+        registers=people.registers,
+        persons=people.persons,
+        allowance=book.allowance(),
+        plans=book.new_plans(),
+        alerts=book.alerts(),
+        events=rows,
+        rejects=rejects(batch, events, batch.faults + sifted.faults.found),
+        duplicates=duplicates(events, sifted.copies, sifted.remembered),
+    )
+
+
+def _decide_uniques(
+    state: State, accepted: Accepted, people: People, resolved: Resolved, at: tuple[int, Context]
+) -> _Uniques:
+    day, context = at
+    decided = decide_uniques(
+        state.log,
+        state.held,
+        fact_limit(day, context.rules),
+        candidates(opportunities(accepted, context.seed)),
+        (resolved.keys, resolved.grouped),
+        people.regrouped,
+    )
+    facts = np.zeros(len(decided.facts), FACTS)
+    for name in FACTS.names or ():
+        facts[name] = decided.facts[name]
+    facts["label"], labels = label(accepted, facts, state.labels)
+    marks = np.zeros(len(accepted), np.int64)
+    counted = decided.facts[decided.counts]
+    np.bitwise_or.at(marks, counted["row"], counted["kind"] & ~np.uint8(VENDOR))
+    known = [*state.labels, *labels] if len(decided.corrections) else []
+    corrected = [known[number] for number in decided.corrections["label"].tolist()]
+    return _Uniques(facts, decided.holders, marks, labels, decided.corrections, corrected)
+
+
+def _count_allowance(accounts: Accounts, accepted: Accepted, events: Events, context: Context) -> tuple[Book, Ints]:
+    """The batch's changes to the accounts, and the cycle of every accepted row: UTC microseconds, -1 where none."""
+    default = context.vocabulary.default_activities
+    book = Book(accounts, default.__contains__)
+    order = np.argsort(accepted.seq)
+    rows = order[accepted.live[order]]
+    activities = Activities(
+        rows, accepted.seq, accepted.account, accepted.occurred_at, accepted.arrived_at, accepted.types
+    )
+    planned = rows[accepted.types.mask(t == "account_plan_set" for t in accepted.types.values)[rows]]
+    plans = [(int(accepted.seq[row]), _plan(accepted, events, row)) for row in planned.tolist()]
+    counted, starts = book.count_with_plans(activities, plans)
+    cycle_start = np.full(len(accepted), -1, np.int64)
+    cycle_start[counted] = starts
+    return book, cycle_start
+
+
+def _plan(accepted: Accepted, events: Events, row: int) -> Plan:
+    event = events.one(int(accepted.row[row]))
+    said = event["plan"]
+    return Plan(
+        account_id=event["account_id"],
+        allowance=said["allowance"],
+        anchor_day=said["anchor_day"],
+        time_zone=said["time_zone"],
+        thresholds=tuple(sorted(set(said["thresholds"]))),
+        activities=None if said["activities"] is None else tuple(said["activities"]),
+        occurred_at=int(accepted.occurred_at[row]),
+        identity=int(accepted.identity[row]),
+    )

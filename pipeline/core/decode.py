@@ -1,0 +1,190 @@
+"""Decode: a batch's values, framed Avro, to rows in columns; what cannot be read becomes a fault.
+
+In:   slabs of one partition in stream order.  Out: rows grouped by kind of schema, and faults, both with their place
+      in the batch (`seq`). Bulk through pyruhvro; where it refuses, bisected, and fastavro words the reason.
+Time: none.  Late: none.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import fastavro
+import numpy as np
+import pyarrow as pa
+import pyruhvro
+
+from pipeline.core.batch import Slab
+from pipeline.core.context import TOPIC_NUMBER, WriterSchema
+from pipeline.core.hashing import Hashes, Ints
+from pipeline.core.reasons import Reject
+
+BODY_BYTES_MAX = 1 << 20  # of one event: empty map entries expand fourfold when decoded; Kafka's own default is 1 MiB
+OFFSET_BITS = 56  # of an origin; the topic's number is above it
+FRAME_BYTES = 5  # magic byte 0, schema id big-endian
+
+_FRAME = struct.Struct(">bI")
+
+
+class Fault(NamedTuple):
+    """An event that is rejected: its place in the batch, why, and words for people."""
+
+    seq: int
+    reason: Reject
+    detail: str
+
+
+class Decoded(NamedTuple):
+    """Rows of one schema: the bodies, their places in the batch and their columns as that schema names them."""
+
+    schema: WriterSchema
+    seq: Ints
+    bodies: list[bytes]
+    columns: pa.RecordBatch
+
+
+@dataclass(slots=True)
+class Batch:
+    """All values of a batch in stream order, where each came from, and what could be decoded."""
+
+    values: list[bytes | None]
+    origin: Hashes  # topic number << 56 | offset
+    arrived_at: Ints  # UTC microseconds
+    groups: list[Decoded] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+class _Framed(NamedTuple):
+    seq: list[int]
+    bodies: list[bytes]
+
+
+def read(slabs: Sequence[Slab], schemas: Mapping[int, WriterSchema]) -> Batch:
+    """Every value of the slabs is in exactly one group or fault of what returns."""
+    sizes = [len(slab.values) for slab in slabs]
+    first = np.array([TOPIC_NUMBER[slab.topic] << OFFSET_BITS | slab.offset for slab in slabs], np.uint64)
+    starts = np.cumsum([0, *sizes])
+    origin = np.arange(starts[-1], dtype=np.uint64) + np.repeat(first - starts[:-1].astype(np.uint64), sizes)
+    arrived_at = np.repeat(np.array([slab.arrived_ms for slab in slabs], np.int64) * 1000, sizes)
+    batch = Batch([value for slab in slabs for value in slab.values], origin, arrived_at)
+    framed: dict[WriterSchema, _Framed] = {}
+    for slab, start in zip(slabs, starts.tolist(), strict=False):
+        _unframe(slab, start, schemas, framed, batch.faults)
+    for schema, (seq, bodies) in framed.items():
+        batch.groups += _decode(schema, np.array(seq, np.int64), bodies, batch.faults)
+    return batch
+
+
+def kind_of(topic: str) -> str:
+    """The kind of schema that a topic carries."""
+    name = topic.removeprefix("events.")
+    return name if name in ("profile", "account", "crm") else "channel"
+
+
+def _unframe(
+    slab: Slab,
+    start: int,
+    schemas: Mapping[int, WriterSchema],
+    framed: dict[WriterSchema, _Framed],
+    faults: list[Fault],
+) -> None:
+    """A slab's bodies by schema. A slab of one schema, the usual case, is taken whole."""
+    values = slab.values
+    if None not in values and max(map(len, values)) <= FRAME_BYTES + BODY_BYTES_MAX:  # type: ignore[arg-type]
+        heads = {value[:FRAME_BYTES] for value in values}  # type: ignore[index]
+        schema = _schema(heads.pop(), slab.topic, schemas) if len(heads) == 1 else None
+        if isinstance(schema, WriterSchema):
+            seq, bodies = framed.setdefault(schema, _Framed([], []))
+            seq.extend(range(start, start + len(values)))
+            bodies.extend([value[FRAME_BYTES:] for value in values])  # type: ignore[index]
+            return
+    for seq_one, value in enumerate(values, start):
+        one = _schema_of(value, slab.topic, schemas)
+        if isinstance(one, WriterSchema):
+            assert value is not None
+            seq, bodies = framed.setdefault(one, _Framed([], []))
+            seq.append(seq_one)
+            bodies.append(value[FRAME_BYTES:])
+        else:
+            faults.append(Fault(seq_one, *one))
+
+
+def _schema_of(
+    value: bytes | None, topic: str, schemas: Mapping[int, WriterSchema]
+) -> WriterSchema | tuple[Reject, str]:
+    if value is None:
+        return Reject.NOT_FRAMED, "the record has no value"
+    if len(value) > FRAME_BYTES + BODY_BYTES_MAX:
+        return Reject.OVERSIZED, f"{len(value)} bytes; an event's body has {BODY_BYTES_MAX} at most"
+    return _schema(value[:FRAME_BYTES], topic, schemas)
+
+
+def _schema(head: bytes, topic: str, schemas: Mapping[int, WriterSchema]) -> WriterSchema | tuple[Reject, str]:
+    if len(head) < FRAME_BYTES or head[0] != 0:
+        return Reject.NOT_FRAMED, f"begins with {head.hex(' ') or 'nothing'}; expected byte 0 and a schema id"
+    _, schema_id = _FRAME.unpack(head)
+    schema = schemas.get(schema_id)
+    if schema is None:
+        known = ", ".join(map(str, sorted(schemas)))
+        return Reject.UNKNOWN_SCHEMA, f"schema id {schema_id}; known are {known}"
+    if schema.kind != kind_of(topic):
+        return Reject.WRONG_TOPIC, f"schema id {schema_id} is of {schema.kind} events, which {topic} does not carry"
+    return schema
+
+
+def _decode(schema: WriterSchema, seq: Ints, bodies: list[bytes], faults: list[Fault]) -> list[Decoded]:
+    """The rows that can be decoded; the others, found by bisection, become faults."""
+    columns = _columns(schema, bodies)
+    if columns is not None:
+        return [Decoded(schema, seq, bodies, columns)]
+    bad: list[int] = []
+    _find_bad(schema, bodies, range(len(bodies)), bad)
+    faults += [Fault(int(seq[i]), Reject.UNDECODABLE, why_undecodable(schema, bodies[i])) for i in bad]
+    left = np.delete(np.arange(len(bodies)), bad)
+    if not len(left):
+        return []
+    good = [bodies[i] for i in left.tolist()]
+    columns = _columns(schema, good)
+    assert columns is not None, "rows that decode alone must decode together"
+    return [Decoded(schema, seq[left], good, columns)]
+
+
+def _columns(schema: WriterSchema, bodies: list[bytes]) -> pa.RecordBatch | None:
+    """None where any body cannot be decoded; pyruhvro does not check UTF-8, Arrow's validation does."""
+    try:
+        columns = pyruhvro.deserialize_array(bodies, schema.text)
+        columns.validate(full=True)
+    except (ValueError, pa.ArrowInvalid):
+        return None
+    return columns
+
+
+def _find_bad(schema: WriterSchema, bodies: list[bytes], rows: range, bad: list[int]) -> None:
+    if _columns(schema, [bodies[i] for i in rows]) is not None:
+        return
+    if len(rows) == 1:
+        bad.append(rows[0])
+        return
+    half = len(rows) // 2
+    _find_bad(schema, bodies, rows[:half], bad)
+    _find_bad(schema, bodies, rows[half:], bad)
+
+
+def why_undecodable(schema: WriterSchema, body: bytes) -> str:
+    """What fastavro, the reference, says of a body; its bytes are never repeated."""
+    name = schema.plain["name"]
+    try:
+        payload(schema, body)
+    except (EOFError, ValueError, IndexError, OverflowError, KeyError, TypeError, MemoryError) as error:
+        return f"not a {name}: {type(error).__name__} in a body of {len(body)} bytes"
+    return f"not a {name}: the bulk decoder refuses a body of {len(body)} bytes"
+
+
+def payload(schema: WriterSchema, body: bytes) -> dict[str, Any]:
+    """One event as plain values, times as UTC microseconds."""
+    event: Any = fastavro.schemaless_reader(io.BytesIO(body), schema.plain, None)
+    return dict(event)

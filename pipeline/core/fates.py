@@ -1,0 +1,79 @@
+"""Fates: every event read is accepted, a duplicate or rejected; here the last two, and the count of all three.
+
+In:   a batch, the faults found, the copies found.  Out: what the journal record says of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.core.batch import Slab
+from pipeline.core.context import TOPICS
+from pipeline.core.decode import OFFSET_BITS, Batch, Fault
+from pipeline.core.events import Events
+from pipeline.core.hashing import Hashes, Ints
+from pipeline.core.reasons import Duplicate
+from pipeline.core.record import RAW_BYTES_MAX, Duplicates, Rejected, Source
+
+_OFFSET = (1 << OFFSET_BITS) - 1
+
+
+def place(origin: int) -> tuple[str, int]:
+    """Topic and offset of an origin."""
+    return TOPICS[origin >> OFFSET_BITS], origin & _OFFSET
+
+
+def topics_of(origin: Hashes) -> Ints:
+    """The topic's number of each origin."""
+    return (origin >> np.uint64(OFFSET_BITS)).astype(np.int64)
+
+
+def offsets_of(origin: Hashes) -> Hashes:
+    """The offset of each origin."""
+    return origin & np.uint64(_OFFSET)
+
+
+def rejects(batch: Batch, events: Events, faults: Sequence[Fault]) -> list[Rejected]:
+    """The rejected events with their bytes, in stream order."""
+    if not faults:
+        return []
+    row_of = dict(zip(events.seq.tolist(), range(len(events)), strict=True))
+    accounts = events.columns["account_id"]
+    found = []
+    for seq, reason, detail in sorted(faults):
+        topic, offset = place(int(batch.origin[seq]))
+        value = batch.values[seq] or b""
+        account = accounts[row_of[seq]].as_py() if seq in row_of else ""
+        raw = value[:RAW_BYTES_MAX]
+        found.append(
+            Rejected(topic, offset, int(batch.arrived_at[seq]), account, reason.value, detail, raw, len(value))
+        )
+    return found
+
+
+def duplicates(events: Events, rows: Ints, remembered: Sequence[bool]) -> list[Duplicates]:
+    """Counts of the rows that are duplicates, by topic, source and where the first copy was met."""
+    if not len(rows):
+        return []
+    topic = topics_of(events.origin[rows]).tolist()
+    source = events.take(rows)["source"].to_pylist()
+    counts = Counter(zip(topic, source, remembered, strict=True))
+    return [
+        Duplicates(TOPICS[t], s, (Duplicate.REMEMBERED if known else Duplicate.SAME_BATCH).value, n)
+        for (t, s, known), n in sorted(counts.items())
+    ]
+
+
+def sources(slabs: Sequence[Slab], accepted: Hashes) -> list[Source]:
+    """What was read of each topic; `accepted` are the origins of accepted events."""
+    counts = np.bincount(topics_of(accepted), minlength=len(TOPICS)).tolist()
+    spans: dict[str, list[int]] = {}
+    for slab in slabs:
+        span = spans.setdefault(slab.topic, [slab.offset, slab.offset])
+        assert span[1] == slab.offset, f"{slab.topic}: offset {slab.offset} follows {span[1]}"
+        span[1] = slab.offset + len(slab.values)
+    numbered = enumerate(TOPICS)
+    return [Source(topic, spans[topic][0], spans[topic][1], counts[n]) for n, topic in numbered if topic in spans]

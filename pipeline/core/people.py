@@ -1,0 +1,111 @@
+"""Resolve person: the merges and splits of a batch, and whom its events' profiles stand for.
+
+In:   new rows of a batch.  Out: registers and persons that changed, refused operations, the person of each row.
+Time: an operation's (occurred_at, identity) decides, not its arrival.  Late: see `operations`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.accepted import Accepted, Keys
+from pipeline.core.context import Context
+from pipeline.core.events import Events
+from pipeline.core.hashing import Hashes, Ints, Mask, profile_keys
+from pipeline.core.operations import Moves, Operations, Pair
+from pipeline.core.persons import Persons
+from pipeline.core.record import Person, Register
+from pipeline.core.uniques import Regrouped
+from pipeline.core.validate import merge_moves, split_moves
+
+_MOVES = {"profile_merged": merge_moves, "profile_split": split_moves}
+
+
+class People(NamedTuple):
+    """What a batch's operations change. `refused`: decoded rows that the size cap refuses.
+
+    `names`: the person of each regrouped profile after the batch, in the order of `regrouped.profiles`.
+    """
+
+    refused: list[int]
+    registers: list[Register]
+    persons: list[Person]
+    regrouped: Regrouped | None
+    names: list[str]
+
+
+class Resolved(NamedTuple):
+    """Of each accepted row: its person's key and whether that had several profiles, both before the batch.
+
+    `person`: the person's name after the batch; null where the profile stands for itself.
+    """
+
+    keys: Hashes
+    grouped: Mask
+    person: pa.Array
+
+
+def operate(persons: Persons, events: Events, keys: Keys, new: Ints, context: Context) -> People:
+    """The merges and splits among the new rows, in stream order; tests are none."""
+    rows = new[keys.types.mask(t in _MOVES for t in keys.types.values)[new] & ~events.is_test()[new]]
+    rows = rows[np.argsort(events.seq[rows])]
+    if not len(rows):
+        return People([], [], [], None, [])
+    moves: list[tuple[int, str, Moves]] = []
+    for row in rows.tolist():
+        event = events.one(row)
+        moves.append((row, event["account_id"], _MOVES[event["type"]](event)))
+    operations = Operations(persons, context.rules.person_profiles_max, context.seed)
+    operations.fetch(dict.fromkeys((account, p) for _, account, named in moves for move in named for p in move))
+    occurred_at = events.ints("occurred_at")
+    refused = [
+        row
+        for row, account, named in moves
+        if not operations.move(account, named, (int(occurred_at[row]), int(keys.identity[row])))
+    ]
+    regrouped, names = _regrouped(operations, context.seed)
+    return People(refused, operations.registers(), operations.persons(), regrouped, names)
+
+
+def _regrouped(operations: Operations, seed: int) -> tuple[Regrouped | None, list[str]]:
+    pairs = list(operations.touched)
+    if not pairs:
+        return None, []
+    was = [operations.was(pair) for pair in pairs]
+    names = [operations.person_of(pair) for pair in pairs]
+    grouped = np.array([operations.is_grouped(pair) for pair in pairs])
+    regrouped = Regrouped(
+        profile_keys(pairs, seed),
+        (_person_keys(pairs, [person for person, _ in was], seed), np.array([several for _, several in was])),
+        (_person_keys(pairs, names, seed), grouped),
+    )
+    return regrouped, names
+
+
+def _person_keys(pairs: list[Pair], persons: list[str], seed: int) -> Hashes:
+    return profile_keys([(account, person) for (account, _), person in zip(pairs, persons, strict=True)], seed)
+
+
+def resolve(persons: Persons, people: People, accepted: Accepted) -> Resolved:
+    """Whom the accepted rows' profiles stand for."""
+    nodes, keys = persons.find(accepted.profile)
+    elsewhere = np.flatnonzero((nodes > 0) & (keys != accepted.profile))
+    distinct, inverse = np.unique(nodes[elsewhere], return_inverse=True)
+    named = persons.names(distinct.tolist())
+    name_of = dict(zip(elsewhere.tolist(), [named[i] for i in inverse.tolist()], strict=True))
+    if people.regrouped is not None:
+        at = dict(zip(people.regrouped.profiles.tolist(), people.names, strict=True))
+        for row in np.flatnonzero(np.isin(accepted.profile, people.regrouped.profiles)).tolist():
+            name_of[row] = at[int(accepted.profile[row])]
+    person = pa.nulls(len(accepted), pa.string())
+    if name_of:
+        mask = np.zeros(len(accepted), bool)
+        mask[list(name_of)] = True
+        person = pc.replace_with_mask(person, pa.array(mask), pa.array([name_of[row] for row in sorted(name_of)]))
+        itself = pc.fill_null(pc.equal(person, accepted.columns["profile_id"]), False)
+        person = pc.if_else(itself, None, person)
+    return Resolved(keys, nodes > 0, person)

@@ -1,0 +1,167 @@
+"""Whom profiles stand for: the state of merges and splits, in columns.
+
+A node is a profile that an operation has named. It has a register (stands_for, occurred_at, identity) and a person;
+the profiles of a person of several are chained. About 110 bytes a node, its name included.
+Profiles that no operation has named are not here: each is its own person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.columns import Columns
+from pipeline.core.hashing import Hashes, Ints, Mask, profile_keys
+from pipeline.core.record import Person, Register
+from pipeline.core.table import HashTable
+
+_FIELDS = {
+    "key": np.uint64,  # of (account, profile)
+    "name_at": np.uint64,  # where the profile's name begins in `_names`
+    "name_size": np.uint16,
+    "stands_for": np.uint32,  # node; 0: no register
+    "occurred_at": np.int64,  # of the register's operation, UTC microseconds
+    "identity": np.uint64,
+    "person": np.uint32,  # node; 0: stands alone for itself
+    "first": np.uint32,  # of a person: its first profile
+    "next": np.uint32,  # the next profile of the same person
+}
+
+
+class Known(NamedTuple):
+    """What the state says of one profile. `register` is None without one, `person` None where it stands alone."""
+
+    register: tuple[str, int, int] | None
+    person: str | None
+    members: frozenset[str]  # of its person, itself included
+
+
+class Persons:
+    """The registers and persons of one partition's profiles."""
+
+    def __init__(self) -> None:
+        self._table = HashTable({"node": np.uint32})
+        self._nodes = Columns(_FIELDS)
+        self._names = np.zeros(1 << 12, np.uint8)
+        self._names_size = 0
+
+    def dump(self) -> dict[str, npt.NDArray[Any]]:
+        """Columns for a snapshot; the table is made anew from the keys."""
+        return {**self._nodes.dump(), "names": self._names[: self._names_size]}
+
+    @classmethod
+    def of(cls, columns: dict[str, npt.NDArray[Any]]) -> Persons:
+        """From the columns of `dump`."""
+        made = cls()
+        made._names = np.array(columns["names"])
+        made._names_size = len(made._names)
+        made._nodes = Columns.of({name: columns[name] for name in _FIELDS})
+        keys = made._nodes["key"][1 : made._nodes.count + 1]
+        made._table.insert(keys, node=np.arange(1, len(keys) + 1, dtype=np.uint32))
+        return made
+
+    def find(self, keys: Hashes) -> tuple[Ints, Hashes]:
+        """Of profiles: the node of the person where it has several profiles (else 0), and the person's key."""
+        person = self._nodes["person"][self._table.get("node", keys)]
+        return person.astype(np.int64), np.where(person > 0, self._nodes["key"][person], keys)
+
+    def names(self, nodes: Sequence[int]) -> list[str]:
+        """The profile names of nodes."""
+        at, size = self._nodes["name_at"], self._nodes["name_size"]
+        return [self._names[int(at[n]) : int(at[n]) + int(size[n])].tobytes().decode() for n in nodes]
+
+    def known(self, keys: Hashes) -> dict[str, Known]:
+        """By name, all profiles of the persons that the keys stand for: what operations on them can touch."""
+        nodes = np.unique(self._table.get("node", keys))
+        nodes = nodes[nodes > 0].astype(np.int64)
+        person = self._nodes["person"][nodes]
+        nodes = np.union1d(nodes[person == 0], self._members(np.unique(person[person > 0]))[0])
+        columns = {name: self._nodes[name][nodes] for name in ("stands_for", "person", "occurred_at", "identity")}
+        unique = np.unique(np.concatenate([nodes, columns["stands_for"], columns["person"]])).tolist()
+        name_of = dict(zip(unique, self.names(unique), strict=True))
+        members: dict[int, set[str]] = {}
+        for node, person_node in zip(nodes.tolist(), columns["person"].tolist(), strict=True):
+            members.setdefault(person_node or node, set()).add(name_of[node])
+        return {
+            name_of[node]: Known(
+                (name_of[stands_for], occurred_at, identity) if stands_for else None,
+                name_of[person_node] if person_node else None,
+                frozenset(members[person_node or node]),
+            )
+            for node, stands_for, person_node, occurred_at, identity in zip(
+                nodes.tolist(), *(c.tolist() for c in columns.values()), strict=True
+            )
+        }
+
+    def apply(self, registers: Sequence[Register], persons: Sequence[Person], seed: int) -> None:
+        """What a journal record says; each profile is named once in either list."""
+        if not registers and not persons:
+            return
+        pairs = [(r.account_id, r.profile_id) for r in registers] + [(r.account_id, r.stands_for) for r in registers]
+        pairs += [(p.account_id, p.profile_id) for p in persons] + [(p.account_id, p.person_id) for p in persons]
+        nodes = self._ensure(pairs, seed)
+        n, m = len(registers), len(persons)
+        at = nodes[:n]
+        self._nodes["stands_for"][at] = nodes[n : 2 * n]
+        self._nodes["occurred_at"][at] = [r.occurred_at for r in registers]
+        self._nodes["identity"][at] = np.array([r.identity for r in registers], np.uint64)
+        self._regroup(nodes[2 * n : 2 * n + m], nodes[2 * n + m :])
+
+    def _ensure(self, pairs: Sequence[tuple[str, str]], seed: int) -> Ints:
+        """The nodes of (account, profile) pairs; makes those that are missing."""
+        distinct = list(dict.fromkeys(pairs))
+        keys = profile_keys(distinct, seed)
+        nodes = self._table.get("node", keys).astype(np.int64)
+        fresh = np.flatnonzero(nodes == 0)
+        if len(fresh):
+            nodes[fresh] = self._nodes.extend(len(fresh))
+            self._nodes["key"][nodes[fresh]] = keys[fresh]
+            self._write_names(nodes[fresh], [distinct[i][1].encode() for i in fresh.tolist()])
+            self._table.insert(keys[fresh], node=nodes[fresh].astype(np.uint32))
+        number = dict(zip(distinct, nodes.tolist(), strict=True))
+        return np.array([number[pair] for pair in pairs], np.int64)
+
+    def _write_names(self, nodes: Ints, names: list[bytes]) -> None:
+        sizes = np.array([len(name) for name in names])
+        end = self._names_size + int(sizes.sum())
+        if end > len(self._names):
+            larger = np.zeros(max(2 * len(self._names), end), np.uint8)
+            larger[: self._names_size] = self._names[: self._names_size]
+            self._names = larger
+        self._names[self._names_size : end] = np.frombuffer(b"".join(names), np.uint8)
+        self._nodes["name_at"][nodes] = self._names_size + np.cumsum(sizes) - sizes
+        self._nodes["name_size"][nodes] = sizes
+        self._names_size = end
+
+    def _members(self, persons: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+        """The profiles of persons, and the person of each, by their chains (person_profiles_max long at most)."""
+        at = self._nodes["first"][persons].astype(np.int64)
+        who = persons.astype(np.int64)
+        members, of = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        while (more := at > 0).any():
+            at, who = at[more], who[more]
+            members.append(at)
+            of.append(who)
+            at = self._nodes["next"][at].astype(np.int64)
+        return np.concatenate(members), np.concatenate(of)
+
+    def _regroup(self, changed: Ints, person: Ints) -> None:
+        """`changed` profiles stand for `person` now: the chains of all persons involved are made anew."""
+        was = self._nodes["person"][changed].astype(np.int64)
+        involved = np.unique(np.concatenate([was[was > 0], person]))
+        members, of = self._members(involved)
+        stays = ~np.isin(members, changed)
+        members = np.concatenate([members[stays], changed])
+        of = np.concatenate([of[stays], person])
+        self._nodes["first"][involved] = 0
+        order = np.lexsort((members, of))
+        members, of = members[order], of[order]
+        opens: Mask = np.append(True, of[1:] != of[:-1])[: len(of)]
+        closes: Mask = np.append(opens[1:], True)[: len(of)]
+        alone = opens & closes & (members == of)
+        self._nodes["person"][members] = np.where(alone, 0, of)
+        self._nodes["next"][members] = np.where(closes, 0, np.append(members[1:], 0))
+        self._nodes["first"][of[opens & ~alone]] = members[opens & ~alone]

@@ -1,0 +1,299 @@
+"""The journal record: one decided batch, with everything that follows from it.
+
+In:   what `decide` found, as columns and short lists.  Out: Avro bytes, and back.
+Time: UTC microseconds everywhere.  Late: not known here.
+The layout is `schemas/journal.v1.avsc`; `decode(encode(x)) == x` is a property test.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import fastavro
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+import schemas
+
+FORMAT = 1
+RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; the origin finds the rest
+
+Hashes = npt.NDArray[np.uint64]
+
+# One fact, 37 bytes: its number, the row of the record's keys that holds it, and what it says.
+FACTS = np.dtype(
+    [
+        ("number", "<u4"),
+        ("row", "<u4"),
+        ("profile", "<u8"),
+        ("fact", "<u8"),
+        ("occurred_at", "<i8"),
+        ("label", "<u4"),
+        ("kind", "u1"),
+    ]
+)
+# (person, fact) -> number of the fact that counts; 0: none any more.
+HOLDERS = np.dtype([("key", "<u8"), ("number", "<u4")])
+
+
+class Rules(NamedTuple):
+    """The rules that decided a batch; expiry in a fold follows them."""
+
+    version: int
+    window_days: int
+    future_minutes_max: int
+    unique_days: int
+    person_profiles_max: int
+    seed_fingerprint: int
+
+
+class Source(NamedTuple):
+    """What a batch read of one topic: offsets `[first, next)`, of which `accepted` events."""
+
+    topic: str
+    first: int
+    next: int
+    accepted: int
+
+
+class Label(NamedTuple):
+    """What corrections need to know of a fact's event."""
+
+    account_id: str
+    campaign_id: str | None
+    channel: str
+
+
+class Register(NamedTuple):
+    """Whom a profile stands for, and the operation that says so."""
+
+    account_id: str
+    profile_id: str
+    stands_for: str
+    occurred_at: int
+    identity: int
+
+
+class Person(NamedTuple):
+    """The person that a profile stands for now: itself where it stands alone."""
+
+    account_id: str
+    profile_id: str
+    person_id: str
+
+
+class Allowance(NamedTuple):
+    """A cycle's absolute numbers after a batch; `allowance` is None without a plan."""
+
+    account_id: str
+    cycle_start: int
+    cycle_end: int
+    used: int
+    used_as_closed: int
+    allowance: int | None
+    crossed: tuple[float, ...]
+
+
+class Plan(NamedTuple):
+    """An account's plan; `activities` is None where the default list counts."""
+
+    account_id: str
+    allowance: int
+    anchor_day: int
+    time_zone: str
+    thresholds: tuple[float, ...]
+    activities: tuple[str, ...] | None
+    occurred_at: int
+    identity: int
+
+
+class Alert(NamedTuple):
+    """A threshold crossed, at the event that crossed it."""
+
+    account_id: str
+    cycle_start: int
+    kind: str
+    threshold: float
+    used: int
+    allowance: int
+    occurred_at: int
+    plan: int
+
+
+class Rejected(NamedTuple):
+    """An event that was not counted, with its bytes (`size` of them; `raw` may be their head)."""
+
+    topic: str
+    offset: int
+    arrived_at: int
+    account_id: str
+    reason: str
+    detail: str
+    raw: bytes
+    size: int
+
+
+class Duplicates(NamedTuple):
+    """How many duplicates of a source a batch read from a topic."""
+
+    topic: str
+    source: str
+    reason: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One decided batch. `identities`, `payloads` and `origins` have one row per remembered event."""
+
+    rules: Rules
+    stream_time: int
+    sources: list[Source]
+    identities: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    payloads: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    origins: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    facts: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, FACTS))
+    holders: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, HOLDERS))
+    labels: list[Label] = field(default_factory=list)
+    registers: list[Register] = field(default_factory=list)
+    persons: list[Person] = field(default_factory=list)
+    allowance: list[Allowance] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    events: bytes = b""
+    rejects: list[Rejected] = field(default_factory=list)
+    duplicates: list[Duplicates] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        """Events read by the batch."""
+        return sum(s.next - s.first for s in self.sources)
+
+    @property
+    def accepted(self) -> int:
+        """Events accepted by the batch."""
+        return sum(s.accepted for s in self.sources)
+
+
+class Link(NamedTuple):
+    """A record's place in the chain, both unsigned 64-bit; `prev` is 0 for the first record."""
+
+    id: int
+    prev: int
+    writer: str
+
+
+_LISTS: dict[str, type[Any]] = {
+    "sources": Source,
+    "labels": Label,
+    "registers": Register,
+    "persons": Person,
+    "allowance": Allowance,
+    "plans": Plan,
+    "alerts": Alert,
+    "rejects": Rejected,
+    "duplicates": Duplicates,
+}
+_HASHES = frozenset({"identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro
+_SCHEMA = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
+_HEAD = fastavro.parse_schema(
+    {"type": "record", "name": "Head", "fields": schemas.avro("journal.v1.avsc")["fields"][:3]}
+)
+
+
+class UnknownFormat(ValueError):
+    """The record's layout is newer than this program."""
+
+
+def encode(record: Record, link: Link) -> bytes:
+    """The journal's Avro bytes of a record at a place of the chain."""
+    row: dict[str, Any] = {name: [_plain(x) for x in getattr(record, name)] for name in _LISTS}
+    row |= {
+        "format": FORMAT,
+        "id": _signed(link.id),
+        "prev": _signed(link.prev),
+        "writer": link.writer,
+        "rules": _plain(record.rules),
+        "stream_time": record.stream_time,
+        "keys": record.identities.tobytes() + record.payloads.tobytes(),
+        "origins": _pack(record.origins),
+        "facts": record.facts.tobytes(),
+        "holders": record.holders.tobytes(),
+        "events": record.events,
+    }
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, _SCHEMA, row)
+    return out.getvalue()
+
+
+def decode(value: bytes) -> tuple[Link, Record]:
+    """The record and its place in the chain.
+
+    Raises:
+        UnknownFormat: the layout is not one that this program knows.
+    """
+    head = read_link(value)
+    row: Any = fastavro.schemaless_reader(io.BytesIO(value), _SCHEMA, None)
+    identities, payloads = np.frombuffer(row["keys"], np.uint64).reshape(2, -1)
+    lists = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
+    record = Record(
+        rules=_typed(Rules, row["rules"]),
+        stream_time=row["stream_time"],
+        identities=identities,
+        payloads=payloads,
+        origins=_unpack(row["origins"], len(identities)),
+        facts=np.frombuffer(row["facts"], FACTS),
+        holders=np.frombuffer(row["holders"], HOLDERS),
+        events=row["events"],
+        **lists,
+    )
+    return Link(head.id, head.prev, row["writer"]), record
+
+
+def read_link(value: bytes) -> Link:
+    """The place in the chain alone (`writer` is left empty): what a reader needs to ignore a rival's record.
+
+    Raises:
+        UnknownFormat: the layout is not one that this program knows.
+    """
+    head: Any = fastavro.schemaless_reader(io.BytesIO(value), _HEAD, None)
+    if head["format"] != FORMAT:
+        raise UnknownFormat(
+            f"journal record of format {head['format']}; this program knows format {FORMAT}: upgrade it"
+        )
+    return Link(_unsigned(head["id"]), _unsigned(head["prev"]), "")
+
+
+def _signed(x: int) -> int:
+    return x - (1 << 64) if x >= 1 << 63 else x
+
+
+def _unsigned(x: int) -> int:
+    return x & (1 << 64) - 1
+
+
+def _plain(x: Any) -> dict[str, Any]:
+    row: dict[str, Any] = x._asdict()
+    for name in _HASHES & row.keys():
+        row[name] = _signed(row[name])
+    return row
+
+
+def _typed(kind: type[Any], row: dict[str, Any]) -> Any:
+    for name in _HASHES & row.keys():
+        row[name] = _unsigned(row[name])
+    return kind(**{name: tuple(x) if isinstance(x, list) else x for name, x in row.items()})
+
+
+def _pack(origins: Hashes) -> bytes:
+    """Delta coded, then zstd: offsets of one topic follow each other."""
+    packed: bytes = pa.compress(np.diff(origins, prepend=np.uint64(0)).tobytes(), "zstd", asbytes=True)
+    return packed
+
+
+def _unpack(packed: bytes, n: int) -> Hashes:
+    raw = pa.decompress(packed, 8 * n, "zstd", asbytes=True)
+    return np.cumsum(np.frombuffer(raw, np.uint64), dtype=np.uint64)

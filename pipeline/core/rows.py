@@ -1,0 +1,96 @@
+"""The rows that the sink inserts: accepted events with their decisions, then correction rows.
+
+In:   accepted rows and what was decided about them.  Out: one Arrow IPC stream. A fold never opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.core.accepted import Accepted
+from pipeline.core.context import TOPICS
+from pipeline.core.event_schema import EVENTS, UTC_MS, UTC_S, UTC_US
+from pipeline.core.facts import CLICK, LINK_CLICK, OPEN, VENDOR
+from pipeline.core.fates import offsets_of, topics_of
+from pipeline.core.hashing import Ints
+from pipeline.core.record import Label
+from pipeline.core.uniques import Facts
+
+_VERBS = {OPEN: "opened", CLICK: "clicked", LINK_CLICK: "clicked"}
+_IPC = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided about accepted rows; all columns have one row an accepted event.
+
+    `person` holds None where the profile stands for itself. `cycle_start`: UTC microseconds, -1 for no activity.
+    """
+
+    person: pa.Array
+    marks: npt.NDArray[np.uint8]  # OPEN, CLICK and LINK_CLICK that the row is the first of
+    cycle_start: Ints
+
+
+def encode_rows(accepted: Accepted, decided: Decided, corrections: pa.RecordBatch) -> bytes:
+    """The Arrow IPC stream of a journal record's `events`, zstd: accepted events, then correction rows."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, EVENTS, options=_IPC) as writer:
+        writer.write_batch(_events(accepted, decided))
+        if corrections.num_rows:
+            writer.write_batch(corrections)
+    stream: bytes = sink.getvalue().to_pybytes()
+    return stream
+
+
+def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:
+    n = len(accepted)
+    seconds = decided.cycle_start // 1_000_000
+    is_activity = decided.cycle_start >= 0
+    channels = pa.array([info.channel for info in accepted.infos], pa.string())
+    columns = {
+        **accepted.columns,
+        "channel": channels.take(pa.array(accepted.types.code)),
+        "person_id": decided.person,
+        "event_id": pa.nulls(n, pa.string()),
+        "occurred_at": pa.array(accepted.occurred_at).view(UTC_US),
+        "arrived_at": pa.array(accepted.arrived_at // 1000).view(UTC_MS),
+        "hits": np.ones(n, np.uint8),
+        "unique_open": (decided.marks & OPEN > 0).astype(np.int8),
+        "unique_click": (decided.marks & CLICK > 0).astype(np.int8),
+        "unique_link_click": (decided.marks & LINK_CLICK > 0).astype(np.int8),
+        "activity": is_activity.astype(np.uint8),
+        "cycle_start": pa.array(seconds, pa.int64(), mask=~is_activity).view(UTC_S),
+        "corrects": np.zeros(n, np.uint64),
+        "origin_topic": pa.array(TOPICS).take(pa.array(topics_of(accepted.origin))),
+        "origin_offset": offsets_of(accepted.origin),
+    }
+    return pa.record_batch([pa.array(columns[f.name], f.type) for f in EVENTS], schema=EVENTS)
+
+
+def correction_rows(corrections: Facts, labels: Sequence[Label]) -> pa.RecordBatch:
+    """Rows dated and labelled like the events that they correct; `labels`: one for each correction."""
+    kind, delta = corrections["kind"], corrections["delta"]
+    types = [f"{who.channel}_{_VERBS[k & ~VENDOR]}" for who, k in zip(labels, kind.tolist(), strict=True)]
+    columns = {
+        "account_id": [who.account_id for who in labels],
+        "channel": [who.channel for who in labels],
+        "type": types,
+        "campaign_id": [who.campaign_id for who in labels],
+        "occurred_at": pa.array(corrections["occurred_at"]).view(UTC_US),
+        "is_test": np.zeros(len(corrections), bool),
+        "hits": np.zeros(len(corrections), np.uint8),
+        "unique_open": np.where(kind & OPEN, delta, np.int8(0)),
+        "unique_click": np.where(kind & CLICK, delta, np.int8(0)),
+        "unique_link_click": np.where(kind & LINK_CLICK, delta, np.int8(0)),
+        "activity": np.zeros(len(corrections), np.uint8),
+        "corrects": corrections["identity"],
+    }
+    n = len(corrections)
+    arrays = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in EVENTS]
+    return pa.record_batch(arrays, schema=EVENTS)

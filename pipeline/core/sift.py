@@ -1,0 +1,66 @@
+"""Sift: the stages up to deduplication, which part new events from rejects and copies.
+
+decode > validate > accept window > identify > deduplicate
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.accepted import Keys
+from pipeline.core.context import Context
+from pipeline.core.deduplicate import Copies, deduplicate, forgotten
+from pipeline.core.events import Events
+from pipeline.core.fates import place
+from pipeline.core.hashing import Codes, Ints
+from pipeline.core.identify import identify
+from pipeline.core.reasons import Reject
+from pipeline.core.state import State
+from pipeline.core.validate import Faults, validate
+from pipeline.core.window import DAY_US, in_the_future, too_late
+
+
+class Sifted(NamedTuple):
+    """Decoded rows: the new ones, ascending; the faulty ones; the copies, and whether their first was remembered."""
+
+    keys: Keys
+    faults: Faults
+    new: Ints
+    copies: Ints
+    remembered: list[bool]
+
+
+def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted:
+    """Part a batch's decoded rows; `stream` is the stream's time at each place of the batch."""
+    types, account = Codes(events.columns["type"]), Codes(events.columns["account_id"])
+    faults = validate(events, types, context.vocabulary)
+    _accept_window(events, stream[events.seq], context, faults)
+    account_hash = account.hashes(context.seed)
+    identity = identify(events, account_hash, ~faults.bad, context.seed)
+    rows = np.flatnonzero(~faults.bad)
+    rows = rows[np.argsort(events.seq[rows], kind="stable")]
+    before, day = state.stream_time // DAY_US, int(stream[-1]) // DAY_US
+    gone = forgotten(before, day, context.rules.window_days)
+    copies = deduplicate(state.seen, gone, identity[rows], events.body_hash[rows], events.origin[rows])
+    _report_conflicts(rows, copies, faults)
+    duplicate = ~copies.is_new & ~copies.conflicts
+    keys = Keys(account, types, account_hash, identity)
+    return Sifted(keys, faults, np.sort(rows[copies.is_new]), rows[duplicate], copies.remembered[duplicate].tolist())
+
+
+def _accept_window(events: Events, stream: Ints, context: Context, faults: Faults) -> None:
+    occurred_at, rules = events.ints("occurred_at"), context.rules
+    late = too_late(occurred_at, stream, rules)
+    faults.add(late, Reject.TOO_LATE, f"occurred_at is before the acceptance window of {rules.window_days} days")
+    early = in_the_future(occurred_at, events.arrived_at, rules)
+    detail = f"occurred_at is more than {rules.future_minutes_max} minutes ahead of arrival"
+    faults.add(early, Reject.IN_THE_FUTURE, detail)
+
+
+def _report_conflicts(rows: Ints, copies: Copies, faults: Faults) -> None:
+    for at in np.flatnonzero(copies.conflicts).tolist():
+        topic, offset = place(int(copies.first[at]))
+        detail = f"same identity as the event at {topic} offset {offset} of this partition, with another payload"
+        faults.add_one(int(rows[at]), Reject.CONFLICTING_DUPLICATE, detail)

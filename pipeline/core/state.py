@@ -1,0 +1,91 @@
+"""The state of one partition: what its journal, folded, says. Columnar; nothing but `fold.apply` changes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.allowance import Accounts, Cycle
+from pipeline.core.deduplicate import FIELDS as SEEN
+from pipeline.core.facts import FactLog
+from pipeline.core.persons import Persons
+from pipeline.core.record import Label, Plan
+from pipeline.core.table import HashTable
+
+Columns = dict[str, npt.NDArray[Any]]
+
+HELD = {"number": np.uint32}
+
+
+@dataclass(slots=True)
+class State:
+    """`seen`: identity -> payload, origin, day. `held`: (profile or person, fact) -> number of the fact."""
+
+    stream_time: int = 0
+    seen: HashTable = field(default_factory=lambda: HashTable(SEEN))
+    persons: Persons = field(default_factory=Persons)
+    held: HashTable = field(default_factory=lambda: HashTable(HELD))
+    log: FactLog = field(default_factory=FactLog)
+    labels: dict[Label, int] = field(default_factory=dict)
+    accounts: Accounts = field(default_factory=Accounts)
+
+
+def columns(state: State) -> Columns:
+    """The state as raw columns, for a snapshot: views, valid until the next `apply`."""
+    parts: dict[str, Columns] = {
+        "seen": _table(state.seen),
+        "held": _table(state.held),
+        "log": state.log.dump(),
+        "persons": state.persons.dump(),
+    }
+    flat = {f"{part}.{name}": column for part, named in parts.items() for name, column in named.items()}
+    rest = {
+        "stream_time": state.stream_time,
+        "labels": [list(label) for label in state.labels],
+        "cycles": [
+            [account, start, *cycle[:3], sorted(cycle.crossed)]
+            for account, cycles in state.accounts.cycles.items()
+            for start, cycle in cycles.items()
+        ],
+        "plans": [list(plan) for plans in state.accounts.plans.values() for plan in plans],
+    }
+    return {**flat, "rest": np.frombuffer(json.dumps(rest).encode(), np.uint8)}
+
+
+def from_columns(flat: Columns) -> State:
+    """The state of `columns`."""
+    rest = json.loads(flat["rest"].tobytes())
+    state = State(
+        stream_time=rest["stream_time"],
+        seen=_table_of(flat, "seen"),
+        persons=Persons.of(_part(flat, "persons")),
+        held=_table_of(flat, "held"),
+        log=FactLog.of(_part(flat, "log")),
+        labels={Label(*label): number for number, label in enumerate(rest["labels"])},
+    )
+    for account, start, end, used, used_as_closed, crossed in rest["cycles"]:
+        cycle = Cycle(end, used, used_as_closed, frozenset(crossed))
+        state.accounts.cycles.setdefault(account, {})[start] = cycle
+    for row in rest["plans"]:
+        account_id, allowance, anchor_day, time_zone, thresholds, activities, occurred_at, identity = row
+        own = None if activities is None else tuple(activities)
+        plan = Plan(account_id, allowance, anchor_day, time_zone, tuple(thresholds), own, occurred_at, identity)
+        state.accounts.plans[plan.account_id] = (*state.accounts.plans.get(plan.account_id, ()), plan)
+    return state
+
+
+def _table(table: HashTable) -> Columns:
+    return {"keys": table.keys.reshape(-1), **{name: column.reshape(-1) for name, column in table.fields.items()}}
+
+
+def _part(flat: Columns, part: str) -> Columns:
+    return {name.removeprefix(f"{part}."): column for name, column in flat.items() if name.startswith(f"{part}.")}
+
+
+def _table_of(flat: Columns, part: str) -> HashTable:
+    named = {name: np.array(column) for name, column in _part(flat, part).items()}
+    return HashTable.of(named.pop("keys"), named)

@@ -1,0 +1,175 @@
+"""Validate: what is invalid in itself is rejected, every copy of it, before anything else looks at it.
+
+In:   decoded rows.  Out: for each row a reason or none, with words for people.
+Time: none.  Late: none.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.context import TOPICS
+from pipeline.core.decode import OFFSET_BITS, Fault
+from pipeline.core.events import Events
+from pipeline.core.hashing import Codes, Mask
+from pipeline.core.operations import Moves
+from pipeline.core.reasons import Reject
+from pipeline.core.vocabulary import Vocabulary
+
+# Ids that name nobody, whatever the case and the space around them.
+NOBODY = frozenset({"", "null", "none", "undefined", "anonymous", "guest", "0", "-1", "[object object]"})
+ID_BYTES_MAX = 512  # of an id that the state keeps; vendors' are below 100
+ALLOWANCE_MAX = 10**15  # activities a cycle: a thousand times what a core can count in a month
+THRESHOLDS_MAX = 32  # of a plan
+ACTIVITIES_MAX = 1024  # types of a plan's own set
+
+_KEPT_IDS = ("account_id", "source", "profile_id", "campaign_id")
+
+Why = tuple[Reject, str]
+
+
+def is_nobody(name: str) -> bool:
+    """Whether an id names nobody."""
+    return name.strip().lower() in NOBODY
+
+
+class Faults:
+    """The faults of a batch's rows; the first one of a row stands."""
+
+    def __init__(self, events: Events) -> None:
+        self._seq = events.seq
+        self.found: list[Fault] = []
+        self.bad: Mask = np.zeros(len(events), bool)
+
+    def add(self, rows: Mask, reason: Reject, detail: str) -> None:
+        """The rows of a mask, all with the same words."""
+        for row in np.flatnonzero(rows & ~self.bad).tolist():
+            self.add_one(row, reason, detail)
+
+    def add_one(self, row: int, reason: Reject, detail: str) -> None:
+        """One row that has none yet."""
+        self.found.append(Fault(int(self._seq[row]), reason, detail))
+        self.bad[row] = True
+
+
+def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
+    """What is invalid in itself; `types` are the codes of the type column."""
+    faults = Faults(events)
+    _check_types(events, types, vocabulary, faults)
+    for name in ("account_id", "source"):
+        faults.add(_mask(pc.equal(events.columns[name], "")), Reject.MISSING_FIELD, name)
+    for name in _KEPT_IDS:
+        too_long = _mask(pc.greater(pc.binary_length(events.columns[name]), ID_BYTES_MAX))
+        faults.add(too_long, Reject.IMPOSSIBLE_FIELD, f"{name} has more than {ID_BYTES_MAX} bytes")
+    names = pc.utf8_lower(pc.utf8_trim_whitespace(events.columns["profile_id"]))
+    nobody = _mask(pc.and_(pc.is_in(names, pa.array(sorted(NOBODY))), pc.is_valid(names)))
+    faults.add(nobody, Reject.NOBODY, "profile_id")
+    checks = {"profile_merged": _merge, "profile_split": _split, "account_plan_set": _plan_of(vocabulary)}
+    for row in np.flatnonzero(types.mask(t in checks for t in types.values) & ~faults.bad).tolist():
+        if why := checks[types.at(row) or ""](events.one(row)):
+            faults.add_one(row, *why)
+    return faults
+
+
+def _check_types(events: Events, types: Codes, vocabulary: Vocabulary, faults: Faults) -> None:
+    topic = (events.origin >> np.uint64(OFFSET_BITS)).astype(np.int64)
+    for code, name in enumerate(types.values):
+        rows = types.code == code
+        info = vocabulary.types.get(name)
+        if info is None:
+            faults.add(rows, Reject.UNKNOWN_TYPE, f"type {name[:ID_BYTES_MAX]!r}")
+        elif (wrong := rows & (topic != TOPICS.index(info.topic))).any():
+            faults.add(wrong, Reject.WRONG_TOPIC, f"type {name} belongs on {info.topic}")
+
+
+def _mask(column: pa.Array) -> Mask:
+    mask: Mask = pc.fill_null(column, False).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def merge_moves(event: dict[str, Any]) -> Moves:
+    """What a valid merge moves: each source stands for the target."""
+    return [(source, event["target"]) for source in dict.fromkeys(event["sources"])]
+
+
+def split_moves(event: dict[str, Any]) -> Moves:
+    """What a valid split moves: each part's target stands for itself, each member for its part's target."""
+    return [(profile, part["target"]) for part in event["parts"] for profile in (part["target"], *part["members"])]
+
+
+def _merge(event: dict[str, Any]) -> Why | None:
+    if event["target"] is None:
+        return Reject.MISSING_FIELD, "target"
+    if not event["sources"]:
+        return Reject.MISSING_FIELD, "sources"
+    if why := _ids({"target": [event["target"]], "sources": event["sources"]}):
+        return why
+    if event["target"] in event["sources"]:
+        return Reject.MERGE_WITH_ITSELF, "target is one of the sources"
+    return None
+
+
+def _split(event: dict[str, Any]) -> Why | None:
+    if event["split_source"] is None:
+        return Reject.MISSING_FIELD, "split_source"
+    if not event["parts"]:
+        return Reject.MISSING_FIELD, "parts"
+    members = [member for part in event["parts"] for member in part["members"]]
+    targets = [part["target"] for part in event["parts"]]
+    if why := _ids({"split_source": [event["split_source"]], "parts.target": targets, "parts.members": members}):
+        return why
+    if len({*targets, *members}) < len(targets) + len(members):
+        return Reject.PROFILE_NAMED_TWICE, "parts"
+    return None
+
+
+def _ids(named: dict[str, Iterable[str]]) -> Why | None:
+    for field, names in named.items():
+        for name in names:
+            if is_nobody(name):
+                return Reject.NOBODY, field
+            if len(name.encode()) > ID_BYTES_MAX:
+                return Reject.IMPOSSIBLE_FIELD, f"{field} has more than {ID_BYTES_MAX} bytes"
+    return None
+
+
+def _plan_of(vocabulary: Vocabulary) -> Callable[[dict[str, Any]], Why | None]:
+    return functools.partial(_plan, vocabulary)
+
+
+def _plan(vocabulary: Vocabulary, event: dict[str, Any]) -> Why | None:
+    plan = event["plan"]
+    if plan is None:
+        return Reject.MISSING_FIELD, "plan"
+    thresholds, activities = plan["thresholds"], plan["activities"]
+    impossible = [
+        ("plan.allowance", not 1 <= plan["allowance"] <= ALLOWANCE_MAX),
+        ("plan.anchor_day", not 1 <= plan["anchor_day"] <= 31),
+        ("plan.time_zone", not is_zone(plan["time_zone"])),
+        ("plan.thresholds", len(thresholds) > THRESHOLDS_MAX or not all(0 < t < float("inf") for t in thresholds)),
+        ("plan.activities", activities is not None and len(activities) > ACTIVITIES_MAX),
+    ]
+    for field, is_wrong in impossible:
+        if is_wrong:
+            return Reject.IMPOSSIBLE_FIELD, field
+    unknown = [t for t in activities or () if t not in vocabulary.types]
+    if unknown:
+        return Reject.IMPOSSIBLE_FIELD, f"plan.activities: unknown type {unknown[0][:ID_BYTES_MAX]!r}"
+    return None
+
+
+@functools.lru_cache(4096)
+def is_zone(name: str) -> bool:
+    """Whether a text is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
