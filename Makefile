@@ -38,7 +38,7 @@ $(LOCKED): requirements/all.txt
 	fi; \
 	echo "Setting up $(VENV) with $$("$$found" --version): several hundred MB of packages, once; one or two minutes."; \
 	"$$found" -m venv --clear $(VENV)
-	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/all.txt
+	@$(PIP) install --quiet --require-hashes --requirement requirements/all.txt
 	@touch $@
 
 $(READY): $(LOCKED) pyproject.toml

@@ -1,0 +1,77 @@
+"""What every test run does: names the real parts that ran, and the seed that repeats it.
+
+Fixtures that start a real part say so: `real_part("kafka", "4.1.1")`. The run ends with one line that lists them.
+With TALLY_REQUIRE_REAL="kafka clickhouse", as CI sets it, a run in which one of them did not take part, or in which
+any test was skipped, fails.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+
+REQUIRED = "TALLY_REQUIRE_REAL"
+SEED = "TALLY_TEST_SEED"
+
+_parts = pytest.StashKey[dict[str, str]]()
+_required = pytest.StashKey[list[str]]()
+_seed = pytest.StashKey[int]()
+
+# A failure prints the blob that repeats it; a shared machine's pauses are no failure.
+hypothesis.settings.register_profile("tally", print_blob=True, deadline=None, derandomize=False)
+hypothesis.settings.load_profile("tally")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes both variables out of the environment: to the program itself an unknown TALLY_ setting is a fault."""
+    config.stash[_parts] = {}
+    config.stash[_required] = os.environ.pop(REQUIRED, "").split()
+    config.stash[_seed] = int(os.environ.pop(SEED, random.SystemRandom().randrange(1 << 32)))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.stash[_seed]} (repeat with {SEED}={config.stash[_seed]})"
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """The run's seed, printed in its header: what a test draws at random, it draws from here."""
+    return pytestconfig.stash[_seed]
+
+
+@pytest.fixture(scope="session")
+def real_part(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Call it as real_part(name, version) once a real part answers."""
+
+    def ran(name: str, version: str) -> None:
+        pytestconfig.stash[_parts][name] = version
+
+    return ran
+
+
+def _faults(session: pytest.Session) -> list[str]:
+    """What CI must not accept about a run; empty where nothing is required."""
+    required, ran = session.config.stash[_required], session.config.stash[_parts]
+    if not required:
+        return []
+    faults = [f"{name} did not run, but {REQUIRED} names it" for name in required if name not in ran]
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
+    return faults + ([f"{skipped} tests were skipped, and {REQUIRED} allows none"] if skipped else [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _faults(session) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    session, parts = terminalreporter._session, terminalreporter.config.stash[_parts]
+    terminalreporter.section("real parts")
+    terminalreporter.line("real parts: " + (", ".join(f"{name} {parts[name]}" for name in sorted(parts)) or "none"))
+    for fault in _faults(session):
+        terminalreporter.line(f"FAILED: {fault}", red=True)
