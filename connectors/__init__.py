@@ -1,0 +1,1 @@
+"""Everything that reaches the world outside the pipeline: producers, collectors, files, ClickHouse, the local stack."""

@@ -1,0 +1,86 @@
+"""Processes of the local stack: started apart from the terminal, known by pid and start time, ended by a deadline.
+
+A pid alone names nobody: after a crash another program may carry it. The start time beside it tells them apart.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+START_TOLERANCE_SECONDS = 2.0  # the clock may be set between two readings; a pid is not reused that fast
+KILL_SECONDS = 5.0  # from SIGKILL to gone; only a process in uninterruptible IO takes longer
+
+
+class Mark(NamedTuple):
+    """A process that cannot be mistaken for another: pid and start time in seconds since 1970."""
+
+    pid: int
+    started: float
+
+
+def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own, so that neither the terminal's end nor Ctrl-C reaches it.
+
+    Its output goes to the end of `log`, its input is empty.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environ},
+            start_new_session=True,
+        )
+
+
+def mark(pid: int) -> Mark:
+    """The mark of a running process.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    return Mark(pid, psutil.Process(pid).create_time())
+
+
+def find(marked: Mark) -> psutil.Process | None:
+    """The process, if it still runs. A zombie does not run, a stranger with its pid is not it."""
+    try:
+        process = psutil.Process(marked.pid)
+        same = abs(process.create_time() - marked.started) <= START_TOLERANCE_SECONDS
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def runs(marked: Mark) -> bool:
+    """Whether the process still runs."""
+    return find(marked) is not None
+
+
+def end(marked: Mark, seconds: float) -> bool:
+    """SIGTERM, and SIGKILL after the deadline. Returns whether the process stopped by itself (or was gone).
+
+    Raises:
+        psutil.TimeoutExpired: it does not even die of SIGKILL.
+    """
+    process = find(marked)
+    if process is None:
+        return True
+    try:
+        process.terminate()
+        process.wait(seconds)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(KILL_SECONDS)
+        return False
+    return True
