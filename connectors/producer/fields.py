@@ -1,0 +1,226 @@
+"""The fields of an event in JSON: for each Avro type, and for plans and parts, what is right and what is wrong."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pipeline import rfc3339
+from pipeline.core.vocabulary import Vocabulary
+
+LINE = "line"  # the field of a fault that means the whole line
+ID_BYTES_MAX = 512  # of an id that the pipeline keeps, as in its own validation
+ALLOWANCE_MAX = 10**15
+ANCHOR_DAY_MAX = 31
+THRESHOLDS_MAX = 32
+ACTIVITIES_MAX = 1024
+DEFAULT_THRESHOLDS = [0.8, 0.9, 1.0]
+_LONG_TEXT = 60  # characters of a value that a message repeats
+
+# A checker takes the field's name and its value, neither null nor empty, and returns what Avro gets.
+Checker = Callable[[str, Any], Any]
+
+_IDS = frozenset(
+    {"account_id", "source", "event_id", "profile_id", "message_id", "campaign_id", "target", "split_source"}
+)
+_ALWAYS = ("account_id", "source", "occurred_at")
+# What a type cannot be without.
+_OF_TYPE: dict[str, tuple[str, ...]] = {
+    "profile_merged": ("sources", "target"),
+    "profile_split": ("split_source", "parts"),
+    "account_plan_set": ("plan",),
+}
+
+
+class Wrong(Exception):
+    """A field that is wrong, and why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field, self.reason = field, reason
+
+
+def checkers(schema: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Checker]:
+    """A checker for every field of an event schema."""
+    return {field["name"]: _checker(field["name"], field["type"], vocabulary) for field in schema["fields"]}
+
+
+def required(type_: str, body: Mapping[str, Any]) -> None:
+    """What every event must have, and what this type must.
+
+    Raises:
+        Wrong: the first field that is missing.
+    """
+    for name in _ALWAYS:
+        if name not in body:
+            raise Wrong(name, "is missing")
+    for name in _OF_TYPE.get(type_, ()):
+        if not body.get(name):
+            raise Wrong(name, f"is missing; {type_} needs it")
+
+
+def _checker(name: str, kind: Any, vocabulary: Vocabulary) -> Checker:
+    if name == "plan":
+        return functools.partial(_plan, vocabulary)
+    if name == "parts":
+        return _parts
+    if isinstance(kind, list):
+        kind = kind[1]
+    if kind == "string":
+        return _id if name in _IDS else _text
+    if kind == "boolean":
+        return _boolean
+    if kind["type"] == "map":
+        return _texts_by_name
+    if kind["type"] == "array":
+        return _ids
+    assert kind.get("logicalType") == "timestamp-micros", f"no checker for {name}: {kind}"
+    return instant
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"[:_LONG_TEXT]
+    if isinstance(value, str):
+        return f"the text {value[:_LONG_TEXT]!r}"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def instant(name: str, value: Any) -> int:
+    """UTC microseconds of an RFC 3339 text."""
+    if not isinstance(value, str):
+        raise Wrong(name, f"must be a time such as 2026-11-21T10:00:00Z; is {kind_of(value)}")
+    try:
+        return rfc3339.parse(value)
+    except ValueError as error:
+        raise Wrong(name, f"{value[:_LONG_TEXT]!r}: {error}") from None
+
+
+def _text(name: str, value: Any) -> str:
+    if type(value) is not str:
+        raise Wrong(name, f"must be text; is {kind_of(value)}")
+    return value
+
+
+def _id(name: str, value: Any) -> str:
+    if type(value) is not str:
+        raise Wrong(name, f"must be text; is {kind_of(value)}")
+    # A character has 4 bytes at most: only a long text needs to be counted in bytes.
+    if len(value) * 4 > ID_BYTES_MAX and len(value.encode("utf-8", "surrogatepass")) > ID_BYTES_MAX:
+        raise Wrong(name, f"has more than {ID_BYTES_MAX} bytes")
+    return value
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong(name, f"must be true or false; is {kind_of(value)}")
+    return value
+
+
+def _texts_by_name(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise Wrong(name, f"must be an object of texts; is {kind_of(value)}")
+    for key, text in value.items():
+        if type(text) is not str:
+            raise Wrong(f"{name}.{key}", f'must be text, as in "{key[:_LONG_TEXT]}": "1"; is {kind_of(text)}')
+    return value
+
+
+def _ids(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise Wrong(name, f'must be a list of texts, ["..."]; is {kind_of(value)}')
+    return [_id(f"{name}[{place}]", item) for place, item in enumerate(value)]
+
+
+def _parts(name: str, value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise Wrong(name, f'must be a list of {{"target", "members"}}; is {kind_of(value)}')
+    return [_part(f"{name}[{place}]", part) for place, part in enumerate(value)]
+
+
+def _part(name: str, value: Any) -> dict[str, Any]:
+    given = _fields_of(name, value, ("target", "members"))
+    if not given.get("target"):
+        raise Wrong(f"{name}.target", "is missing")
+    members = given.get("members")
+    return {
+        "target": _id(f"{name}.target", given["target"]),
+        "members": [] if members is None else _ids(f"{name}.members", members),
+    }
+
+
+def _fields_of(name: str, value: Any, known: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Wrong(name, f"must be an object with {', '.join(known)}; is {kind_of(value)}")
+    for field in value:
+        if field not in known:
+            raise Wrong(f"{name}.{field}", f"is no field of {name}; there are {', '.join(known)}")
+    return value
+
+
+_PLAN = ("allowance", "anchor_day", "time_zone", "thresholds", "activities")
+
+
+def _plan(vocabulary: Vocabulary, name: str, value: Any) -> dict[str, Any]:
+    given = _fields_of(name, value, _PLAN)
+    for field in _PLAN[:3]:
+        if given.get(field) is None:
+            raise Wrong(f"{name}.{field}", "is missing; account_plan_set needs it")
+    activities = given.get("activities")
+    return {
+        "allowance": _whole(f"{name}.allowance", given["allowance"], ALLOWANCE_MAX),
+        "anchor_day": _whole(f"{name}.anchor_day", given["anchor_day"], ANCHOR_DAY_MAX),
+        "time_zone": _zone(f"{name}.time_zone", given["time_zone"]),
+        "thresholds": _thresholds(f"{name}.thresholds", given.get("thresholds")),
+        "activities": None if activities is None else _activities(f"{name}.activities", activities, vocabulary),
+    }
+
+
+def _whole(name: str, value: Any, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise Wrong(name, f"must be a whole number from 1 to {most}; is {kind_of(value)}")
+    return value
+
+
+def _zone(name: str, value: Any) -> str:
+    zone = _text(name, value)
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Wrong(name, f"{zone[:_LONG_TEXT]!r} is no IANA time zone, such as Europe/Berlin") from None
+    return zone
+
+
+def _thresholds(name: str, value: Any) -> list[float]:
+    if value is None:
+        return DEFAULT_THRESHOLDS
+    if not isinstance(value, list) or len(value) > THRESHOLDS_MAX:
+        raise Wrong(name, f"must be a list of at most {THRESHOLDS_MAX} ratios, such as [0.8, 1.0]")
+    for place, ratio in enumerate(value):
+        number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
+        if not number or not 0 < ratio < float("inf"):
+            raise Wrong(f"{name}[{place}]", f"must be a ratio above 0, such as 0.8; is {kind_of(ratio)}")
+    ratios = [float(ratio) for ratio in value]
+    if any(low >= high for low, high in pairwise(ratios)):
+        raise Wrong(name, f"must rise, each above the one before; is {ratios}")
+    return ratios
+
+
+def _activities(name: str, value: Any, vocabulary: Vocabulary) -> list[str]:
+    types = _ids(name, value)
+    if len(types) > ACTIVITIES_MAX:
+        raise Wrong(name, f"has more than {ACTIVITIES_MAX} types")
+    for place, type_ in enumerate(types):
+        if type_ not in vocabulary.types:
+            raise Wrong(
+                f"{name}[{place}]", f"{type_[:_LONG_TEXT]!r} is no type of event; see schemas/vocabulary/types.tsv"
+            )
+    return types

@@ -1,0 +1,158 @@
+"""A line of JSON to an event's bytes, or to what is wrong with it: pure.
+
+In:   one line, its number.  Out: a Message for Kafka, or a Fault with line, field and reason.
+The fields are SEMANTICS section 9. What only the pipeline can judge (copies, lateness, ids that name nobody) passes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import schemas
+from connectors.producer.fields import LINE, Checker, Wrong, checkers, instant, kind_of, required
+from pipeline.core.vocabulary import Vocabulary
+from pipeline.event_bytes import encoder, frame
+from pipeline.topics import SCHEMAS, SOURCE_TOPICS, schema_of
+
+BODY_BYTES_MAX = 1 << 20  # as the pipeline's: a larger one would only be rejected there
+_NOT_AVRO = ("topic", "received_at")  # where it goes, and a header: not in the body
+
+
+class Message(NamedTuple):
+    """What Kafka gets; `topic` is unprefixed, `received_at` UTC microseconds or None: the producer's own clock."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    received_at: int | None
+
+
+class Fault(NamedTuple):
+    """Why a line is no event. `field` is `line` where the whole line is meant."""
+
+    line: int
+    field: str
+    reason: str
+
+
+class Translator:
+    """Lines to messages, with the schema ids of the topics' schemas and the vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary, schema_ids: Mapping[str, int]) -> None:
+        """`schema_ids` by schema: channel, profile, account, crm."""
+        self._types = vocabulary.types
+        self._ids = dict(schema_ids)
+        avro = {name: schemas.avro(f"events/{name}.v1.avsc") for name in SCHEMAS}
+        self._checkers = {name: checkers(avro[name], vocabulary) for name in SCHEMAS}
+        self._encode = {name: encoder(avro[name]) for name in SCHEMAS}
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+    def translate(self, line: bytes, number: int) -> Message | Fault:
+        """One line, as it stands in the file, to its message or its first fault."""
+        try:
+            event = self._parse(line)
+            topic = self._topic(event)
+            schema = schema_of(topic)
+            body = self._check(event, schema)
+            received_at = _received_at(event)
+            value = frame(self._ids[schema], self._encode[schema](body))
+        except Wrong as wrong:
+            return Fault(number, wrong.field, wrong.reason)
+        except UnicodeEncodeError as error:
+            return Fault(
+                number, _surrogate_in(event), f"is not Unicode text: it has a lone {error.object[error.start]!a}"
+            )
+        if len(value) > BODY_BYTES_MAX:
+            return Fault(number, LINE, f"the event has {len(value)} bytes; {BODY_BYTES_MAX} is the most")
+        return Message(topic, body["account_id"].encode(), value, received_at)
+
+    def _parse(self, line: bytes) -> dict[str, Any]:
+        try:
+            event = self._decoder.decode(line.decode())
+        except UnicodeDecodeError as error:
+            raise Wrong(LINE, f"is not UTF-8: byte {error.object[error.start]:#04x} at {error.start + 1}") from None
+        except json.JSONDecodeError as error:
+            raise Wrong(LINE, f"is not JSON: {error.msg} at character {error.pos + 1}") from None
+        except RecursionError:
+            raise Wrong(LINE, "is not an event: it is nested too deeply") from None
+        except ValueError as error:  # an integer of more digits than Python reads
+            raise Wrong(LINE, f"is not an event: {error}") from None
+        if not isinstance(event, dict):
+            raise Wrong(LINE, f"must be an object {{...}}; is {kind_of(event)}")
+        return event
+
+    def _topic(self, event: dict[str, Any]) -> str:
+        """The topic that follows from the type; one that is given must agree."""
+        name = event.get("type")
+        if name is None:
+            raise Wrong("type", "is missing")
+        if not isinstance(name, str):
+            raise Wrong("type", f"must be text; is {kind_of(name)}")
+        known = self._types.get(name)
+        if known is None:
+            raise Wrong("type", f"{name!r:.80} is unknown{_nearest(name, list(self._types))}")
+        topic = event.get("topic")
+        if topic is not None and topic != known.topic:
+            if topic not in SOURCE_TOPICS:
+                near = _nearest(str(topic), list(SOURCE_TOPICS))
+                raise Wrong("topic", f"{topic!r:.80} is no topic of events{near}; leave it out, it follows from type")
+            raise Wrong("topic", f"{topic} contradicts the type: {name} belongs on {known.topic}; leave it out")
+        return known.topic
+
+    def _check(self, event: dict[str, Any], schema: str) -> dict[str, Any]:
+        """The Avro record of an event; what is null or empty is left to the schema's default."""
+        known = self._checkers[schema]
+        body: dict[str, Any] = {}
+        for name, value in event.items():
+            check = known.get(name)
+            if check is None:
+                self._check_unknown(name, schema, known)
+            elif value is not None and value != "":
+                body[name] = check(name, value)
+        required(event["type"], body)
+        return body
+
+    def _check_unknown(self, name: str, schema: str, known: Mapping[str, Checker]) -> None:
+        if name in _NOT_AVRO:
+            return
+        others = [f"{other} events" for other in SCHEMAS if other != schema and name in self._checkers[other]]
+        if others:
+            raise Wrong(name, f"is no field of {schema} events, but of {' and '.join(others)}")
+        near = _nearest(name, [*known, *_NOT_AVRO])
+        raise Wrong(name, f"is no field of an event{near}; what else the source says goes into properties")
+
+
+def _received_at(event: dict[str, Any]) -> int | None:
+    given = event.get("received_at")
+    return None if given is None else instant("received_at", given)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
+    return f"; near it: {', '.join(near)}" if near else ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Wrong(twice, "stands there twice")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise Wrong(LINE, f"is not JSON: {name} is no number")
+
+
+def _surrogate_in(event: dict[str, Any]) -> str:
+    """The field whose text cannot be encoded."""
+    for name, value in event.items():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return name
+    return LINE
