@@ -71,7 +71,8 @@ def committed() -> list[Migration]:
     """
     files = resources.files("schemas").joinpath(FOLDER).iterdir()
     found = [(int(match[1]), file) for file in files if (match := _FILE.match(file.name))]
-    migrations = [Migration(n, file.name, file.read_text(encoding="utf-8")) for n, file in sorted(found, key=lambda f: f[0])]
+    found.sort(key=lambda entry: entry[0])
+    migrations = [Migration(number, file.name, file.read_text(encoding="utf-8")) for number, file in found]
     numbers = [m.number for m in migrations]
     if numbers != list(range(1, len(numbers) + 1)):
         raise MigrationRefused(f"schemas/{FOLDER} has the numbers {numbers}: they must be 1, 2, 3 and so on, each once")
@@ -87,7 +88,7 @@ def plan(migrations: Sequence[Migration], applied: Sequence[Applied]) -> list[St
     done = {a.number: a for a in applied}
     if unknown := sorted(done.keys() - {m.number for m in migrations}):
         names = ", ".join(done[n].name for n in unknown)
-        raise MigrationRefused(f"the database has migrations that this program does not know ({names}): use a newer tally")
+        raise MigrationRefused(f"the database has migrations that this tally does not know ({names}): use a newer one")
     changed = [m.name for m in migrations if m.number in done and done[m.number].sha256 != m.sha256]
     if changed:
         raise MigrationRefused(
@@ -138,6 +139,5 @@ def require(service: Service) -> None:
     """
     pending = [step.migration.name for step in find(service) if step.status is Status.PENDING]
     if pending:
-        raise MigrationRefused(
-            f"database {service.target.database} at {service.target.address} lacks {', '.join(pending)}: run `tally migrate`"
-        )
+        place = f"database {service.target.database} at {service.target.address}"
+        raise MigrationRefused(f"{place} lacks {', '.join(pending)}: run `tally migrate`")

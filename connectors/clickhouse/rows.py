@@ -1,4 +1,4 @@
-"""Journal records as rows: one Arrow table for each of ClickHouse's tables. Pure: nothing but the journal's bytes decides.
+"""Journal records as rows: an Arrow table for each of ClickHouse's tables. Pure: the journal's bytes alone decide.
 
 Inserts are deduplicated by the range's name alone, so the same records must always become the same rows.
 """
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from pipeline.core.event_schema import EVENTS
 from pipeline.core.record import Record
-from pipeline.core.rows import EVENTS
 
 PERSONS_PER_RECORD = 65_536  # versions that one journal record may give; see `_version`
 
@@ -99,12 +99,29 @@ class Decided(NamedTuple):
     record: Record
 
 
+class Content(NamedTuple):
+    """What is inserted into one table: `rows` rows as one Arrow IPC stream."""
+
+    columns: list[str]
+    rows: int
+    stream: bytes
+
+
 class UnreadableRows(ValueError):
     """The events of a journal record are not the rows that this program knows."""
 
 
-def translate(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
-    """The rows of a range of valid records, in the order of insertion; tables without a row are left out.
+def translate(partition: int, decided: Sequence[Decided]) -> dict[str, Content]:
+    """What a range of valid records inserts, in the order of insertion; tables without a row are left out.
+
+    Raises:
+        UnreadableRows: events in a layout that this program does not know.
+    """
+    return {name: _content(table) for name, table in tables(partition, decided).items()}
+
+
+def tables(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
+    """The rows of a range of valid records, as `translate` sends them.
 
     Raises:
         UnreadableRows: events in a layout that this program does not know.
@@ -121,13 +138,12 @@ def translate(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]
     return {name: found[name] for name in TABLES if found[name].num_rows}
 
 
-def stream(table: pa.Table) -> bytes:
+def _content(table: pa.Table) -> Content:
     """One Arrow IPC stream: of concatenated streams ClickHouse reads the first and drops the rest without a word."""
     out = pa.BufferOutputStream()
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table.combine_chunks())
-    content: bytes = out.getvalue().to_pybytes()
-    return content
+    return Content(table.column_names, table.num_rows, out.getvalue().to_pybytes())
 
 
 def _events(partition: int, decided: Sequence[Decided]) -> pa.Table:
@@ -138,10 +154,10 @@ def _events(partition: int, decided: Sequence[Decided]) -> pa.Table:
 def _read_events(partition: int, decided: Decided) -> pa.Table:
     with pa.ipc.open_stream(decided.record.events) as reader:
         if not reader.schema.equals(EVENTS):
-            unknown = set(reader.schema) ^ set(EVENTS)
+            differ = sorted({field.name for field in set(reader.schema) ^ set(EVENTS)})
             raise UnreadableRows(
-                f"journal partition {partition}, offset {decided.offset}: its events have other columns than this program"
-                f" knows ({', '.join(sorted(f.name for f in unknown)) or 'another order'}): run the version that wrote them, or a newer one"
+                f"journal partition {partition}, offset {decided.offset}: its events have other columns than this tally"
+                f" knows ({', '.join(differ) or 'in another order'}): run the version that wrote them, or a newer one"
             )
         table = reader.read_all()
     n = table.num_rows
@@ -176,24 +192,21 @@ def _persons(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
 
 def _allowance(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
     for number, a in enumerate(decided.record.allowance):
+        version = _version(decided.offset, number)
         numbers = (a.allowance, a.used, a.used_as_closed)
-        yield a.account_id, a.cycle_start, a.cycle_end, *numbers, _version(decided.offset, number), partition, decided.offset
+        yield a.account_id, a.cycle_start, a.cycle_end, *numbers, version, partition, decided.offset
 
 
 def _alerts(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
     for a in decided.record.alerts:
-        yield (
-            *(a.account_id, a.cycle_start, a.kind, a.threshold, a.used, a.allowance, a.occurred_at, a.plan),
-            *(partition, decided.offset),
-        )
+        at = (a.account_id, a.cycle_start, a.kind, a.threshold)
+        yield *at, a.used, a.allowance, a.occurred_at, a.plan, partition, decided.offset
 
 
 def _rejects(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
     for r in decided.record.rejects:
-        yield (
-            *(r.account_id, r.reason, r.detail, r.arrived_at, r.topic, partition, r.offset, r.raw, r.size),
-            *(partition, decided.offset),
-        )
+        origin = (r.arrived_at, r.topic, partition, r.offset)
+        yield r.account_id, r.reason, r.detail, *origin, r.raw, r.size, partition, decided.offset
 
 
 def _duplicates(partition: int, decided: Sequence[Decided]) -> Iterable[tuple[Any, ...]]:

@@ -18,7 +18,9 @@ _FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 252, 285, 286, 319,
 _AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
 _UNKNOWN_DATABASE, _UNKNOWN_TABLE = 81, 60
 _EXCEPTION = re.compile(r"DB::Exception: (.*?)(?:\(version [^)]*\))?\s*(?:\(for url .*)?$", re.DOTALL)
-_NO_CONNECTION = re.compile(r"(Connection refused|Name or service not known|timed out|Connection reset by peer|No route to host)")
+_NO_CONNECTION = re.compile(
+    r"(Connection refused|Name or service not known|timed out|Connection reset by peer|No route to host)"
+)
 
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its faults are told by ours, once

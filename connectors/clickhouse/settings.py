@@ -10,7 +10,8 @@ from pipeline.settings import Settings
 MIB = 1024 * 1024
 
 CONNECT_SECONDS_MAX = 5  # so that an absent ClickHouse is said within 10 seconds
-INSERT_SECONDS_MAX = 120  # one request; below Kafka's max.poll.interval of 300 seconds, which a slow insert must not exceed
+INSERT_SECONDS_MAX = 120  # one request; well below Kafka's max.poll.interval of 300 seconds
+REQUEST_SECONDS_MAX = 5  # one request to Kafka
 QUERY_SECONDS_MAX = 300  # of `tally query`
 WINDOW_BLOCKS = 10_000  # inserts that a table remembers: 20 minutes of an insert per second into 8 parts
 WINDOW_SECONDS = 7 * 86_400  # the same of replicated tables, whose default fell to an hour
@@ -23,12 +24,13 @@ RETRY_DELAYS_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # the last one repeats
 LOG_SECONDS = 10  # between two lines about the same trouble
 REMIND_SECONDS = 60  # between two lines about a partition that is refused
 
-# All of them are needed together for exactly-once inserts (DESIGN 7); the tables' deduplication window is the other half.
+# Exactly-once inserts need all of them together; the tables' deduplication window is the other half.
 INSERT_SETTINGS: dict[str, object] = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "async_insert": 0,
     "max_insert_threads": 1,
     "insert_deduplicate": 1,
+    "wait_end_of_query": 1,  # the answer tells the rows written only when it waits for the end
 }
 
 

@@ -1,0 +1,246 @@
+"""The sink: journal records of the partitions that the group gives it, in ranges, into ClickHouse, exactly once.
+
+For every range: commit the intent (which fixes it), insert table by table under the range's token, go on. A crash
+anywhere leads to the same range and the same tokens again; what had arrived is absorbed. `docs/decisions/sink.md` has
+the argument, `docs/risks.md` what breaks it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from connectors.clickhouse import migrations, rows, statements
+from connectors.clickhouse.ranges import NOWHERE, START, JournalGone, Lane, Limits, Position, Range, first_offset
+from connectors.clickhouse.service import Service, Unavailable
+from connectors.clickhouse.settings import (
+    FENCE_SECONDS,
+    PENDING_BYTES_MAX,
+    RECOVERING_MAX,
+    REMIND_SECONDS,
+)
+from connectors.clickhouse.source import Begin, Entry, Gone, KafkaAway, NoJournal, PartitionLost, Source
+from connectors.clickhouse.trouble import GaveUp, Trouble
+from pipeline import metrics
+from pipeline.core.record import UnknownFormat
+
+_LOG = logging.getLogger("tally.sink")
+POLL_SECONDS = 0.1  # how long a stop, or a range that lingers, may wait for a record that does not come
+
+
+class RowsLost(Exception):
+    """ClickHouse took fewer rows than it was sent."""
+
+
+# What ends a sink with a message of its own; anything else is a fault of the program.
+FATAL = (GaveUp, migrations.MigrationRefused, NoJournal, RowsLost, rows.UnreadableRows, UnknownFormat)
+
+
+class Sink:
+    """One sink process. Everything happens in the thread that calls `run`."""
+
+    def __init__(self, source: Source, service: Service, limits: Limits) -> None:
+        self._source = source
+        self._service = service
+        self._limits = limits
+        self._lanes: dict[int, Lane] = {}
+        self._refused: dict[int, str] = {}
+        self._owed: set[int] = set()  # partitions whose last range is complete and not committed as such
+        self._fixed_at: dict[int, float] = {}
+        self._rebalances = 0
+        self._kafka = Trouble("Kafka")
+        self._clickhouse = Trouble("ClickHouse")
+        self._reminded = 0.0
+        self._measured = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; the range at hand is completed.
+
+        Raises:
+            GaveUp: ClickHouse or Kafka was away for too long.
+            MigrationRefused, Refused, NoJournal: it cannot work as it is set up; the message says how to mend it.
+            RowsLost, UnreadableRows, UnknownFormat: it must not go on.
+        """
+        if self._wait(stop, self._clickhouse, lambda: migrations.require(self._service)):
+            return
+        if self._wait(stop, self._kafka, self._source.open):
+            return
+        _LOG.info("reading the journal from Kafka at %s into %s", self._source.address, self._service.target.address)
+        try:
+            while not stop.is_set():
+                self._step()
+            self._settle()
+        finally:
+            self._source.close()
+
+    def _wait(self, stop: threading.Event, trouble: Trouble, attempt: Callable[[], None]) -> bool:
+        """Try until it succeeds; True where a stop came first."""
+        while not stop.is_set():
+            try:
+                attempt()
+            except (Unavailable, KafkaAway) as error:
+                stop.wait(trouble.met(error, time.monotonic()))
+            else:
+                trouble.over(time.monotonic())
+                return False
+        return True
+
+    def _step(self) -> None:
+        try:
+            entry = self._source.poll(POLL_SECONDS)
+            self._forget_what_is_gone()
+            if entry is not None:
+                self._take(entry)
+            now = time.monotonic()
+            if self._kafka.may_try(now) and self._clickhouse.may_try(now):
+                self._begin()
+                for lane in self._due(now):
+                    self._advance(lane)
+                self._settle()
+            self._measure(now)
+        except KafkaAway as error:
+            self._kafka.met(error, time.monotonic())
+        except Unavailable as error:
+            metrics.SINK_ERRORS.inc()
+            if not self._clickhouse.lasts:
+                self._source.pause(self._lanes)
+            self._clickhouse.met(error, time.monotonic())
+        except PartitionLost as error:
+            _LOG.info("the group has moved on (%s): forgetting what was not inserted", error)
+            self._lanes.clear()
+            self._owed.clear()
+
+    def _forget_what_is_gone(self) -> None:
+        """A rebalance took all partitions away; those that came back begin anew."""
+        if self._rebalances == self._source.rebalances:
+            return
+        self._rebalances = self._source.rebalances
+        self._lanes.clear()
+        self._owed.clear()
+        self._refused.clear()
+        _LOG.info("partitions now: %s", ", ".join(map(str, sorted(self._source.assigned))) or "none")
+
+    def _begin(self) -> None:
+        """Start reading partitions that are new here, as many at once as fit into memory."""
+        new = sorted(self._source.assigned - self._lanes.keys() - self._refused.keys())
+        free = RECOVERING_MAX - sum(lane.recovering for lane in self._lanes.values())
+        if not new or free <= 0:
+            return
+        for partition in new[:free]:
+            try:
+                self._lanes[partition] = self._lane(partition)
+            except JournalGone as error:
+                self._refuse(partition, str(error))
+        self._source.read({p: lane.next for p, lane in self._lanes.items()})
+        self._kafka.over(time.monotonic())
+
+    def _lane(self, partition: int) -> Lane:
+        begin = self._source.begin(partition)
+        position = begin.committed or START
+        self._compare(partition, begin)
+        first = first_offset(position, begin.low, begin.high)
+        return Lane(partition, position, first, self._limits)
+
+    def _compare(self, partition: int, begin: Begin) -> None:
+        """That the group's commits and the tables are about the same journal.
+
+        Raises:
+            JournalGone: one of them begins where the other one does not.
+        """
+        target = self._service.target
+        filled = bool(self._service.query(statements.taken_in(target), {"partition": partition}).rows[0][0])
+        if begin.committed is None and filled:
+            raise JournalGone(
+                f"database {target.database} has rows of this partition, but the group has no offset: it was deleted,"
+                " or they are another journal's. Set TALLY_CLICKHOUSE__DATABASE to a new one and run `tally migrate`"
+            )
+        if begin.committed is not None and begin.committed.at != NOWHERE and not filled:
+            raise JournalGone(
+                f"the group has inserted up to offset {begin.committed.offset}, but database {target.database} has no"
+                " rows of this partition: the tables are new. Set TALLY_SINK__GROUP_ID to a new group to fill them"
+            )
+
+    def _take(self, entry: Entry | Gone) -> None:
+        self._kafka.over(time.monotonic())
+        lane = self._lanes.get(entry.partition)
+        if lane is None:
+            return
+        if isinstance(entry, Gone):
+            self._refuse(entry.partition, entry.why)
+            return
+        try:
+            lane.take(entry.offset, entry.value, time.monotonic())
+        except JournalGone as error:
+            self._refuse(entry.partition, str(error))
+
+    def _due(self, now: float) -> list[Lane]:
+        due = [lane for lane in self._lanes.values() if lane.due(now)]
+        if due or sum(lane.size for lane in self._lanes.values()) < PENDING_BYTES_MAX:
+            return due
+        free = [lane for lane in self._lanes.values() if not lane.recovering]
+        return sorted(free, key=lambda lane: lane.size)[-1:]
+
+    def _advance(self, lane: Lane) -> None:
+        """Insert one range of a partition and forget it."""
+        range_ = lane.cut(time.monotonic())
+        if range_.decided:
+            self._commit(lane.partition, range_.intent)
+            for table, content in rows.translate(lane.partition, range_.decided).items():
+                if time.monotonic() - self._fixed_at[lane.partition] > FENCE_SECONDS:
+                    self._commit(lane.partition, range_.intent)
+                self._insert(lane.partition, range_, table, content)
+            metrics.SINK_LAST_SUCCESS_TIMESTAMP_SECONDS.set_to_current_time()
+            if self._clickhouse.lasts:
+                self._source.resume(self._lanes)
+            self._clickhouse.over(time.monotonic())
+        if range_.ignored:
+            metrics.JOURNAL_IGNORED_RECORDS.inc(range_.ignored)
+        lane.finish()
+        self._owed.add(lane.partition)
+
+    def _insert(self, partition: int, range_: Range, table: str, content: rows.Content) -> None:
+        assert range_.intent.end is not None, "a range has an end"
+        token = statements.token(partition, range_.intent.offset, range_.intent.end - 1)
+        with metrics.SINK_INSERT_SECONDS.time():
+            written = self._service.insert(table, content.columns, content.stream, token)
+        if written < content.rows:
+            raise RowsLost(
+                f"ClickHouse took {written} of {content.rows} rows of {table} ({token}). The journal has them: look for"
+                " a proxy that cuts requests, then project the journal into fresh tables"
+            )
+        metrics.SINK_INSERTS.inc()
+        metrics.SINK_ROWS.labels(table).inc(content.rows)
+
+    def _settle(self) -> None:
+        """Commit what is complete, where no next intent will say so at once."""
+        now = time.monotonic()
+        for partition in [p for p in self._owed if not self._lanes[p].due(now)]:
+            self._commit(partition, self._lanes[partition].committed)
+
+    def _commit(self, partition: int, position: Position) -> None:
+        self._source.commit(partition, position)
+        self._owed.discard(partition)
+        self._fixed_at[partition] = time.monotonic()
+        self._kafka.over(time.monotonic())
+
+    def _refuse(self, partition: int, why: str) -> None:
+        self._lanes.pop(partition, None)
+        self._owed.discard(partition)
+        self._refused[partition] = why
+        self._source.read({p: lane.next for p, lane in self._lanes.items()})
+        self._reminded = time.monotonic()
+        _LOG.error("journal partition %d is refused: %s", partition, why)
+
+    def _measure(self, now: float) -> None:
+        if now - self._measured < 1.0:
+            return
+        self._measured = now
+        for partition, lane in self._lanes.items():
+            high = self._source.high(partition)
+            metrics.SINK_LAG_RECORDS.labels(str(partition)).set(max(0, high - lane.committed.offset))
+        if self._refused and now - self._reminded >= REMIND_SECONDS:
+            self._reminded = now
+            for partition, why in sorted(self._refused.items()):
+                _LOG.error("journal partition %d is still refused: %s", partition, why)
