@@ -6,10 +6,11 @@ import functools
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pipeline.settings_faults import SettingsError
 
@@ -37,6 +38,8 @@ class Format(StrEnum):
     JSON = "json"
 
 
+_LIVE_SECONDS = 0.2  # a terminal's progress: lively and cheap
+_QUIET_SECONDS = 5.0  # a log's progress: it must not grow long
 _PIPE_COLUMNS = 400  # a table that is piped or kept is never folded: as wide as its widest row needs
 
 
@@ -80,6 +83,39 @@ def facts(found: object) -> None:
 def say(message: str) -> None:
     """One line of progress or warning on standard error, taken literally."""
     err().print(message, markup=False)
+
+
+class Progress:
+    """One line on standard error that follows the work: rewritten on a terminal, a new line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._every = _LIVE_SECONDS if self._live else _QUIET_SECONDS
+        self._shown_at = time.monotonic()
+        self._drawn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def show(self, text: Callable[[], str]) -> None:
+        """Show the text if it is time to."""
+        now = time.monotonic()
+        if now - self._shown_at < self._every:
+            return
+        self._shown_at = now
+        sys.stderr.write(f"\r\x1b[2K{text()}" if self._live else f"{text()}\n")
+        sys.stderr.flush()
+        self._drawn = self._live
+
+    def clear(self) -> None:
+        """Take the line away, so that something else can be said."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._drawn = False
 
 
 def fail(message: str, code: int = Exit.FAILED) -> NoReturn:

@@ -1,0 +1,181 @@
+"""`tally produce`: JSON lines to Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli import console
+
+if TYPE_CHECKING:
+    from connectors.producer.rows import Fault, Translator
+    from connectors.producer.service import Sender
+
+FAULTS_KEPT_MAX = 1_000  # of the summary in JSON; every fault is a line on standard error
+_LOOK_EVENTS = 256  # how often the progress looks at the clock
+
+
+class OnError(StrEnum):
+    """What a bad line does."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dataclass
+class Run:
+    """What one run has done."""
+
+    started: float = field(default_factory=time.monotonic)
+    lines: int = 0
+    bad: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    topics: Counter[str] = field(default_factory=Counter)
+    stopped_at: int | None = None
+
+    @property
+    def events(self) -> int:
+        """Good lines."""
+        return self.topics.total()
+
+
+def produce(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - is standard input; .gz is unpacked.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line, send nothing; needs no Kafka.")] = False,
+    on_error: Annotated[OnError, typer.Option("--on-error", help="At a bad line: stop there, or skip it.")] = (
+        OnError.STOP
+    ),
+    format_: Annotated[console.Format, typer.Option("--format", help="How to print the summary.")] = (
+        console.Format.TABLE
+    ),
+) -> None:
+    """Publish events from JSON lines: one object a line, its fields as in docs/events.md.
+
+    Each bad line is told with its number, field and reason. With --on-error stop (the default) nothing after it
+    is sent; with skip all good lines are. Either way a bad line makes the exit code 1. Sending a file again
+    is harmless: copies are recognised.
+
+    Exit codes: 0 all lines sent, 1 a bad line or Kafka failed, 2 wrong option or setting.
+
+    Examples:
+
+        tally produce events.jsonl
+
+        tally produce --dry-run --on-error skip events.jsonl.gz
+
+        echo '{"account_id":"acme-shop","source":"shop","type":"email_opened","occurred_at":"2026-11-21T10:00:00Z",
+        "profile_id":"p1","message_id":"m1"}' | tally produce -
+    """
+    from connectors.producer.rows import Translator
+    from pipeline import settings as tree
+    from pipeline.core import vocabulary
+    from connectors.producer.settings import schema_ids
+
+    settings = tree.load()
+    translator = Translator(vocabulary.load(), schema_ids(settings))
+    sender = None if dry_run else open_sender(settings)
+    run = Run()
+    failure = ""
+    try:
+        _send_lines(file, translator, sender, run, on_error)
+    except OSError as error:
+        failure = f"cannot read {file}: {error.strerror or error}"
+    finally:
+        failure = failure or close_sender(sender)
+        _summarise(run, dry_run, sender, format_)
+    if failure:
+        console.fail(failure)
+    if run.bad:
+        raise SystemExit(int(console.Exit.FAILED))
+
+
+def open_sender(settings: Any) -> Sender:
+    """A sender, or the end of the command with what to do."""
+    from connectors.producer.service import NotReady, Sender
+    from pipeline.kafka_cluster import KafkaAbsent
+
+    try:
+        return Sender(settings)
+    except (KafkaAbsent, NotReady) as error:
+        console.fail(str(error))
+
+
+def close_sender(sender: Sender | None) -> str:
+    """Waits for the acknowledgements; returns what failed, or nothing."""
+    from connectors.producer.service import Undelivered
+
+    if sender is None:
+        return ""
+    try:
+        sender.close()
+    except Undelivered as error:
+        return str(error)
+    return ""
+
+
+def _send_lines(file: str, translator: Translator, sender: Sender | None, run: Run, on_error: OnError) -> None:
+    from connectors.producer.rows import Fault
+    from connectors.producer.source import LINE_BYTES_MAX, lines, opened
+
+    with opened(file) as source, console.Progress() as progress:
+        for number, content in lines(source):
+            run.lines = number
+            if content is None:
+                found: Any = Fault(number, "line", f"is longer than {LINE_BYTES_MAX} bytes")
+            else:
+                found = translator.translate(content, number)
+            if isinstance(found, Fault):
+                _tell(run, found, progress)
+                if on_error is OnError.STOP:
+                    run.stopped_at = number
+                    return
+                continue
+            run.topics[found.topic] += 1
+            if sender is not None:
+                sender.send(*found)
+            if number % _LOOK_EVENTS == 0:
+                progress.show(lambda: f"{run.events:,} events, {run.bad:,} bad lines")
+
+
+def _tell(run: Run, fault: Fault, progress: console.Progress) -> None:
+    run.bad += 1
+    if len(run.faults) < FAULTS_KEPT_MAX:
+        run.faults.append(fault)
+    progress.clear()
+    console.say(f"line {fault.line}: {fault.field}: {fault.reason}")
+
+
+def _summarise(run: Run, dry_run: bool, sender: Sender | None, format_: console.Format) -> None:
+    seconds = time.monotonic() - run.started
+    failed = sender.failed if sender else 0
+    sent = 0 if sender is None else sum(sender.sent.values()) - failed
+    if format_ is console.Format.JSON:
+        console.facts(
+            {
+                "lines": run.lines,
+                "events": run.events,
+                "sent": sent,
+                "undelivered": failed,
+                "bad": run.bad,
+                "faults": [fault._asdict() for fault in run.faults],
+                "topics": dict(run.topics),
+                "stopped_at": run.stopped_at,
+                "dry_run": dry_run,
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    if run.topics:
+        console.table([{"topic": topic, "events": count} for topic, count in run.topics.items()], ["topic", "events"])
+    verb = "would be sent" if dry_run else "sent"
+    count = run.events if dry_run else sent
+    rate = f", {count / seconds:,.0f} events/s" if seconds > 1 else ""
+    console.say(f"{run.lines:,} lines: {count:,} events {verb}, {run.bad:,} bad lines; {seconds:.1f} s{rate}")
+    if run.stopped_at is not None:
+        again = "mend it and send the file again (copies are recognised), or use --on-error skip"
+        console.say(f"stopped at line {run.stopped_at}: {again}")
