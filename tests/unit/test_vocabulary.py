@@ -146,7 +146,11 @@ VENDORS = "vendor\tgroup\tkey\ttype\tnote\nbrevo\temail\tSent\temail_sent\tas it
         (TYPES + "email_read\n", VENDORS, "types.tsv line 3: 1 columns; there must be 3"),
         (TYPES + "\tno\tNameless\n", VENDORS, "types.tsv line 3: type is empty"),
         (TYPES, VENDORS + "brevo\tsms\tSent\tsms_sent\n", "vendors.tsv line 3: 'sms_sent' is no type of types.tsv"),
-        (TYPES, VENDORS + "brevo\temail\tSent\temail_sent\n", "vendors.tsv line 3: brevo email/Sent stands there twice"),
+        (
+            TYPES,
+            VENDORS + "brevo\temail\tSent\temail_sent\n",
+            "vendors.tsv line 3: brevo email/Sent stands there twice",
+        ),
     ],
 )
 def test_a_faulty_table_is_refused_with_its_line(types: str, vendors: str, fault: str) -> None:
