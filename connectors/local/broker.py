@@ -142,11 +142,13 @@ def _choose(config: Path, port: int | None) -> int:
 
 
 def _format(java: list[str], config: Path, folder: Path) -> None:
-    """Through Kafka's own tool: it also switches the features of this version on, which meta.properties alone does not."""
+    """Through Kafka's own tool: unlike a meta.properties of ours it also switches this version's features on."""
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         raise StackError(f"Kafka did not format its storage within {FORMAT_SECONDS} s; try again.") from None
     if done.returncode != 0:

@@ -9,7 +9,8 @@ import gzip
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Protocol
+from io import BufferedIOBase
+from typing import Protocol
 
 import lz4.frame
 
@@ -28,11 +29,16 @@ QUICK_LEVEL = 1  # loopback: the processor is the bottleneck, not the line
 class _Decompressor(Protocol):
     """What the decompressors of the standard library's style share."""
 
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
+    @property
+    def eof(self) -> bool: ...
 
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes | None: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 class _Zlib:
@@ -72,7 +78,7 @@ _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 COMPRESS_BYTES_MIN = 256  # shorter replies gain nothing
 
 
-def sized(stream: BinaryIO, length: int) -> Iterator[bytes]:
+def sized(stream: BufferedIOBase, length: int) -> Iterator[bytes]:
     """A body of known length, in pieces.
 
     Raises:
@@ -86,7 +92,7 @@ def sized(stream: BinaryIO, length: int) -> Iterator[bytes]:
         yield piece
 
 
-def chunked(stream: BinaryIO) -> Iterator[bytes]:
+def chunked(stream: BufferedIOBase) -> Iterator[bytes]:
     """A body in HTTP's chunked coding, in pieces, trailers skipped.
 
     Raises:
@@ -137,7 +143,7 @@ def _frames(new: Callable[[], _Decompressor], pieces: Iterable[bytes]) -> Iterat
             out = frame.decompress(left, PIECE_BYTES)
             left = b""
             if frame.eof:
-                left, frame = frame.unused_data, None
+                left, frame = frame.unused_data or b"", None
             if out:
                 yield out
     if frame is not None:

@@ -150,7 +150,7 @@ class Engine:
                     file.write(piece)
             return Result(b"", _summary(_query(connection, statement.from_file(name), "TSV", parameters)))
         finally:
-            os.unlink(name)
+            Path(name).unlink()
 
 
 def _take(path: Path) -> Any:

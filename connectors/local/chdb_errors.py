@@ -49,7 +49,8 @@ class RequestFault(Exception):
 def describe(error: Exception) -> tuple[int, str, str]:
     """HTTP status, code and text of an error of the engine or of this front."""
     text = str(error)
-    text = text[text.find("Code: ") :] if "Code: " in text else f"Code: {UNKNOWN}. DB::Exception: {text} (UNKNOWN_EXCEPTION)"
+    begin = text.find("Code: ")
+    text = text[begin:] if begin >= 0 else f"Code: {UNKNOWN}. DB::Exception: {text} (UNKNOWN_EXCEPTION)"
     found = _CODE.match(text)
     code = found[1] if found else str(UNKNOWN)
     status = getattr(error, "status", None) or _STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)

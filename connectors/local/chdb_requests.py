@@ -21,14 +21,36 @@ STATEMENT_BYTES_MAX = 16 * 1024 * 1024  # kept in memory; ClickHouse parses 256 
 HEAD_BYTES = 64 * 1024  # a statement in front of its rows ends within
 # Parameters of the interface that are no settings of the engine.
 TRANSPORT = frozenset(
-    "query database default_format query_id session_id session_timeout session_check compress decompress "
-    "wait_end_of_query buffer_size quota_key user password role client_protocol_version stacktrace "
-    "send_progress_in_http_headers http_headers_progress_interval_ms enable_http_compression "
-    "http_zlib_compression_level cancel_http_readonly_queries_on_client_close add_http_cors_header".split()
+    (
+        "query",
+        "database",
+        "default_format",
+        "query_id",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "compress",
+        "decompress",
+        "wait_end_of_query",
+        "buffer_size",
+        "quota_key",
+        "user",
+        "password",
+        "role",
+        "client_protocol_version",
+        "stacktrace",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "cancel_http_readonly_queries_on_client_close",
+        "add_http_cors_header",
+    )
 )
 _COMMENTS = r"^\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*"
 _INSERT = re.compile(_COMMENTS + r"INSERT\s+INTO\b", re.I | re.S)
-_READ = re.compile(_COMMENTS + r"\(*\s*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS|VALUES|FROM|CHECK)\b", re.I | re.S)
+_ANSWERING = "SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS|VALUES|FROM|CHECK"
+_READ = re.compile(_COMMENTS + rf"\(*\s*({_ANSWERING})\b", re.I | re.S)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.I)
 _FORMAT_LINE = re.compile(rb"\bFORMAT\s+(\w+)[ \t]*(?:;[ \t]*)?\r?\n", re.I)
 _SETTING = re.compile(r"(?!param_)\w+")
@@ -49,7 +71,8 @@ class Statement(NamedTuple):
         """The insert, reading its rows from a file (a clause that stands before SETTINGS)."""
         found = _SETTINGS_CLAUSE.search(self.sql)
         place = found.start() if found else len(self.sql)
-        return f"{self.sql[:place]} FROM INFILE {quote(name)} COMPRESSION 'none' {self.sql[place:]} FORMAT {self.format}"
+        source = f"FROM INFILE {quote(name)} COMPRESSION 'none'"
+        return f"{self.sql[:place]} {source} {self.sql[place:]} FORMAT {self.format}"
 
 
 class Request(NamedTuple):

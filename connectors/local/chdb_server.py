@@ -73,7 +73,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=front.shutdown).start())
     host, port = front.server_address[:2]
-    print(f"ClickHouse engine {front.engine.version} at http://{host!s}:{port}, data in {options.path}", flush=True)
+    sys.stdout.write(f"ClickHouse engine {front.engine.version} at http://{host!s}:{port}, data in {options.path}\n")
+    sys.stdout.flush()
     front.serve_forever(poll_interval=0.1)
     front.server_close()
     front.engine.close()

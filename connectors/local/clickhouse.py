@@ -72,8 +72,10 @@ def from_chdb(folder: Path, wish: Wish, progress: Progress) -> Service:
     raise AssertionError("unreachable: the last attempt raises")
 
 
-def await_answer(url: str, login: tuple[str, str] | None, seconds: float, process: subprocess.Popen[bytes] | None) -> None:
-    """Return when a statement is answered.
+def await_answer(
+    url: str, login: tuple[str, str] | None, seconds: float, process: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Return when a statement is answered; `process` is the one that should answer.
 
     Raises:
         TimeoutError: no answer in time.
@@ -103,12 +105,16 @@ def await_answer(url: str, login: tuple[str, str] | None, seconds: float, proces
     raise TimeoutError
 
 
+def login(settings: Settings) -> tuple[str, str] | None:
+    """User and password as set; None where a password is not: the local engine asks for none."""
+    secret = settings.clickhouse.password
+    return None if secret is None else (settings.clickhouse.username, secret.get_secret_value())
+
+
 def _given(settings: Settings) -> Service:
     url = settings.clickhouse_address()
-    secret = settings.clickhouse.password
-    login = (settings.clickhouse.username, secret.get_secret_value() if secret else "")
     try:
-        await_answer(url, login, ANSWER_SECONDS, None)
+        await_answer(url, login(settings), ANSWER_SECONDS)
     except TimeoutError:
         raise StackError(
             f"no ClickHouse answers at {url} within {ANSWER_SECONDS:g} s (TALLY_CLICKHOUSE__URL). "
@@ -116,7 +122,7 @@ def _given(settings: Settings) -> Service:
         ) from None
     except PermissionError as error:
         raise StackError(
-            f"ClickHouse at {url} refuses the login of {login[0]}: {error}. "
+            f"ClickHouse at {url} refuses the login of {settings.clickhouse.username}: {error}. "
             "Correct TALLY_CLICKHOUSE__USERNAME and TALLY_CLICKHOUSE__PASSWORD."
         ) from None
     return Service(address=url, by="address")
@@ -126,7 +132,7 @@ def _from_docker(home: Path, wish: Wish, progress: Progress) -> Service:
     progress("ClickHouse: starting in Docker", 0, 0)
     service = docker.start_clickhouse(home, wish.port, bound_to_parent=wish.bound_to_parent)
     try:
-        await_answer(service.address, None, READY_SECONDS, None)
+        await_answer(service.address, None, READY_SECONDS)
     except BaseException as error:
         docker.stop(service.container or "")
         if isinstance(error, OSError):

@@ -33,7 +33,8 @@ def opened(home: Path) -> Iterator[None]:
         lock = (home / LOCK_FILE).open("a")
     except OSError as error:
         raise StackError(
-            f"cannot use the home {home}: {error.strerror}. Make it a writable folder or choose another with TALLY_HOME."
+            f"cannot use the home {home}: {error.strerror}. "
+            "Make it a writable folder or choose another with TALLY_HOME."
         ) from None
     with lock:
         try:

@@ -51,6 +51,9 @@ class Repositories(NamedTuple):
     remotes: dict[str, str] | None = None
 
 
+AS_CONFIGURED = Repositories()
+
+
 def read_lock(path: Path = LOCK) -> list[Jar]:
     """The locked jars, in the order of the class path.
 
@@ -78,9 +81,7 @@ def cache_folder() -> Path:
     return Path(base) / "tally" / f"kafka-{KAFKA_VERSION}"
 
 
-def ensure(
-    jars: list[Jar], folder: Path, progress: Progress, repositories: Repositories = Repositories()
-) -> list[Path]:
+def ensure(jars: list[Jar], folder: Path, progress: Progress, repositories: Repositories = AS_CONFIGURED) -> list[Path]:
     """The jars' files in `folder`, each with the locked checksum; what is missing or damaged is fetched.
 
     Raises:

@@ -8,6 +8,7 @@ For whoever raises KAFKA_VERSION; review the difference before committing it.
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,7 +50,7 @@ def main() -> None:
     names = [jar.file_name for jar in jars]
     assert len(set(names)) == len(names), "two jars of one name would overwrite each other in the cache"
     LOCK.write_text(HEADER + "".join(jar.line() + "\n" for jar in jars), encoding="ascii")
-    print(f"{LOCK.name}: {len(jars)} jars")
+    sys.stdout.write(f"{LOCK.name}: {len(jars)} jars\n")
 
 
 if __name__ == "__main__":

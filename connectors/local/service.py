@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from connectors.local.processes import Mark
 
+
 def nobody(_marked: Mark) -> None:
     """Is told of no birth."""
 
@@ -43,7 +44,13 @@ class Service(NamedTuple):
 
     def entry(self, key: str) -> dict[str, Any]:
         """As stack.json has it; the address is called `key` there."""
-        entry = {key: self.address, "by": self.by, "pid": self.pid, "started": self.started, "container": self.container}
+        entry = {
+            key: self.address,
+            "by": self.by,
+            "pid": self.pid,
+            "started": self.started,
+            "container": self.container,
+        }
         return {name: value for name, value in entry.items() if value is not None}
 
     @classmethod

@@ -33,6 +33,9 @@ class Wishes(NamedTuple):
     clickhouse: Wish = Wish()
 
 
+AS_IT_COMES = Wishes()
+
+
 class Stack:
     """A started stack."""
 
@@ -68,7 +71,7 @@ class Stopped(NamedTuple):
 
 
 def start(
-    settings: Settings, *, bound_to_parent: bool = False, progress: Progress = silent, wishes: Wishes = Wishes()
+    settings: Settings, *, bound_to_parent: bool = False, progress: Progress = silent, wishes: Wishes = AS_IT_COMES
 ) -> Stack:
     """Bring up Kafka and ClickHouse by their ladders and write <home>/stack.json.
 
@@ -180,7 +183,7 @@ def _check_running(settings: Settings, before: dict[str, Service]) -> None:
             if part == "kafka":
                 kafka.await_answer({"bootstrap.servers": service.address}, kafka.ANSWER_SECONDS)
             else:
-                clickhouse.await_answer(service.address, None, clickhouse.ANSWER_SECONDS, None)
+                clickhouse.await_answer(service.address, None, clickhouse.ANSWER_SECONDS)
         except TimeoutError:
             raise StackError(
                 f"{part} runs ({_who(service)}) but does not answer at {service.address}. "

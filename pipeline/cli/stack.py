@@ -1,0 +1,177 @@
+"""`tally up`, `tally down` and `tally status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import settings as settings_module
+from pipeline.cli import console
+
+if TYPE_CHECKING:
+    from connectors.local.inspect import Found
+    from connectors.local.service import Service
+    from pipeline.settings import Settings
+
+_Format = Annotated[console.Format, typer.Option("--format", help="How to print the facts.")]
+_KafkaPort = Annotated[int | None, typer.Option("--kafka-port", min=1, max=65535, help="Port of Kafka; else any free.")]
+_ClickHousePort = Annotated[
+    int | None, typer.Option("--clickhouse-port", min=1, max=65535, help="Port of ClickHouse; else any free.")
+]
+_NoDocker = Annotated[bool, typer.Option("--no-docker", help="Do not use Docker, even where it answers.")]
+
+_NAMES = {"kafka": "Kafka", "clickhouse": "ClickHouse"}
+_BY = {
+    "address": "as set",
+    "docker": "Docker",
+    "jars": "Apache Kafka",
+    "chdb": "embedded engine",
+}
+
+
+def up(
+    kafka_port: _KafkaPort = None,
+    clickhouse_port: _ClickHousePort = None,
+    no_docker: _NoDocker = False,
+    format_: _Format = console.Format.TABLE,
+) -> None:
+    """Start the local Kafka and ClickHouse in the background, on this machine's loopback interface.
+
+    Data is kept in TALLY_HOME (.tally). Harmless a second time: what runs is left alone, what has died is
+    started again. An address that is set is checked instead; Docker is used where it answers.
+
+    Examples:
+
+        tally up
+
+        tally up --kafka-port 9092 --clickhouse-port 8123
+
+        TALLY_HOME=/srv/tally tally up --format json
+    """
+    from connectors.local import stack
+    from connectors.local.faults import StackError
+    from connectors.local.service import Wish
+    from pipeline.cli.stack_progress import shown
+
+    settings = settings_module.load()
+    wishes = stack.Wishes(
+        kafka=Wish(port=kafka_port, use_docker=not no_docker),
+        clickhouse=Wish(port=clickhouse_port, use_docker=not no_docker),
+    )
+    try:
+        with shown() as progress:
+            started = stack.start(settings, progress=progress, wishes=wishes)
+    except StackError as error:
+        console.fail(str(error))
+    rows = [
+        _row(part, service, _state_of(service, new=part in started.started))
+        for part, service in started.services.items()
+    ]
+    _print(settings, rows, format_)
+
+
+def down(format_: _Format = console.Format.TABLE) -> None:
+    """Stop what `tally up` started; its data is kept. Harmless when nothing runs.
+
+    Examples:
+
+        tally down
+
+        tally down --format json
+    """
+    from connectors.local import stack
+    from connectors.local.faults import StackError
+
+    settings = settings_module.load()
+    try:
+        stopped = stack.stop(settings.home)
+    except StackError as error:
+        console.fail(str(error))
+    rows = [
+        _row(part, service, "stopped" if clean else "killed: it did not stop in time")
+        for part, service, clean in stopped
+    ]
+    if not rows and format_ is console.Format.TABLE:
+        console.console().print(f"Nothing of {settings.home} was running.", markup=False)
+        return
+    _print(settings, rows, format_)
+
+
+def status(format_: _Format = console.Format.TABLE) -> None:
+    """What runs, at which addresses, and how far the worker and the sink are behind.
+
+    Exit codes: 0 all that is needed answers, 1 something does not.
+
+    Examples:
+
+        tally status
+
+        tally status --format json
+    """
+    from connectors.local.inspect import inspect
+
+    settings = settings_module.load()
+    found = inspect(settings)
+    if format_ is console.Format.JSON:
+        console.facts(_facts(settings, found))
+    else:
+        _show(found)
+    raise SystemExit(int(console.Exit.OK if found.complete else console.Exit.FAILED))
+
+
+def _state_of(service: Service, *, new: bool) -> str:
+    if service.by == "address":
+        return "answers"
+    return "started" if new else "running already"
+
+
+def _print(settings: Settings, rows: list[dict[str, object]], format_: console.Format) -> None:
+    if format_ is console.Format.JSON:
+        console.facts({"home": str(settings.home), "services": rows})
+        return
+    _table(rows)
+
+
+def _table(rows: list[dict[str, object]]) -> None:
+    shown = [
+        {
+            "service": _NAMES[str(row["service"])],
+            "address": row["address"],
+            "by": _BY.get(str(row["by"]), ""),
+            "pid": "" if row["pid"] is None else str(row["pid"]),
+            "state": row["state"],
+        }
+        for row in rows
+    ]
+    console.table(shown, ["service", "address", "by", "pid", "state"])
+
+
+def _row(part: str, service: Service, state: str) -> dict[str, object]:
+    return {"service": part, "address": service.address, "by": service.by, "pid": service.pid, "state": state}
+
+
+def _facts(settings: Settings, found: Found) -> dict[str, object]:
+    return {
+        "home": str(settings.home),
+        "services": [part._asdict() for part in found.parts],
+        "lag": {total.service: {"records": total.records, "seconds": total.seconds} for total in found.totals},
+        "lag_by_partition": [lag._asdict() for lag in found.lags],
+        "problems": found.problems,
+    }
+
+
+def _show(found: Found) -> None:
+    _table([part._asdict() for part in found.parts])
+    lags = [
+        {"behind": total.service, "records": total.records, "seconds": _seconds(total.seconds)}
+        for total in found.totals
+    ]
+    if lags:
+        console.table(lags, ["behind", "records", "seconds"])
+    for problem in found.problems:
+        console.say(problem)
+
+
+def _seconds(seconds: float | None) -> object:
+    return "unknown" if seconds is None else round(seconds, 1)
