@@ -22,8 +22,10 @@ TIMEOUT_SECONDS = 3  # of one request
 RETRIES_MAX = 2  # with half a second between them a silent registry is said within 10 s
 RETRY_WAIT_MS = 500
 
-_NOT_FOUND = 404
-_REFUSED = (401, 403)
+# The registry's own codes. HTTP's 404 alone may come from any server, and must not make events of it unknown.
+_NOT_FOUND = (40401, 40403)  # subject, schema
+_NO_REGISTRY = -1  # the client's code for an answer that is not the registry's
+_REFUSED = (401, 403)  # HTTP
 
 
 class RegistryError(RuntimeError):
@@ -58,7 +60,7 @@ def fetch(settings: Settings, schema_id: int) -> dict[str, Any]:
         try:
             found = client.get_schema(schema_id)
         except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
+            if error.error_code in _NOT_FOUND:
                 raise UnknownSchema(f"{settings.schema_registry.url} has no schema of id {schema_id}") from error
             raise
     if found.schema_type != "AVRO" or found.schema_str is None:
@@ -89,7 +91,7 @@ def _register(client: SchemaRegistryClient, subject: str, schema: Schema) -> int
     try:
         known = client.lookup_schema(subject, schema).schema_id
     except SchemaRegistryError as error:
-        if error.http_status_code != _NOT_FOUND:
+        if error.error_code not in _NOT_FOUND:
             raise
         known = None
     return client.register_schema(subject, schema) if known is None else known
@@ -119,9 +121,7 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
             f"no answer from the Schema Registry at {at.url} ({error}): start it, or mend TALLY_SCHEMA_REGISTRY__URL"
         ) from error
     except json.JSONDecodeError as error:
-        raise RegistryError(
-            f"what answers at {at.url} is no Schema Registry ({error}): mend TALLY_SCHEMA_REGISTRY__URL"
-        ) from error
+        raise RegistryError(_no_registry(at.url)) from error
     finally:
         client.close()
 
@@ -132,4 +132,10 @@ def _words(url: str | None, error: SchemaRegistryError) -> str:
             f"the Schema Registry at {url} refuses access ({error}): "
             "check TALLY_SCHEMA_REGISTRY__USERNAME and TALLY_SCHEMA_REGISTRY__PASSWORD"
         )
+    if error.error_code == _NO_REGISTRY:
+        return _no_registry(url)
     return f"the Schema Registry at {url} refuses: {error}. A schema that it finds incompatible needs another subject"
+
+
+def _no_registry(url: str | None) -> str:
+    return f"what answers at {url} is no Schema Registry: mend TALLY_SCHEMA_REGISTRY__URL"
