@@ -16,6 +16,7 @@ from pipeline.cli import console
 
 # Name on the line -> (module:function, its line in the help). "topics plan" is the command plan of the group topics.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("pipeline.cli.demo:demo", "Run the whole pipeline on this machine, with a report."),
     "up": ("pipeline.cli.stack:up", "Start the local Kafka and ClickHouse in the background."),
     "down": ("pipeline.cli.stack:down", "Stop the local stack; its data is kept."),
     "status": ("pipeline.cli.stack:status", "What runs, where, and how far behind."),

@@ -72,7 +72,7 @@ def up(
 
 
 def down(format_: _Format = console.Format.TABLE) -> None:
-    """Stop what `tally up` started; its data is kept. Harmless when nothing runs.
+    """Stop what `tally up` or `tally demo --keep` started; its data is kept. Harmless when nothing runs.
 
     Examples:
 
@@ -80,15 +80,20 @@ def down(format_: _Format = console.Format.TABLE) -> None:
 
         tally down --format json
     """
-    from connectors.local import stack
+    from connectors.local import companions, stack
     from connectors.local.faults import StackError
 
     settings = settings_module.load()
     try:
+        ended = companions.stop(settings.home)
         stopped = stack.stop(settings.home)
     except StackError as error:
         console.fail(str(error))
-    rows = [
+    rows: list[dict[str, object]] = [
+        {"service": name, "pid": pid, "state": "stopped" if clean else "killed: it did not stop in time"}
+        for name, pid, clean in ended
+    ]
+    rows += [
         _row(part, service, "stopped" if clean else "killed: it did not stop in time")
         for part, service, clean in stopped
     ]

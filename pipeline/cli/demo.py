@@ -1,0 +1,125 @@
+"""`tally demo`: everything at once, on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli import console
+
+if TYPE_CHECKING:
+    from connectors.clickhouse.service import Service
+    from connectors.local.stack import Stack
+    from pipeline.demo.run import Wanted
+    from pipeline.settings import Settings
+
+EVENTS, RATE, SEED = 100_000, 10_000, 1
+
+
+def demo(
+    events: Annotated[int, typer.Option("--events", min=1000, help="Events to publish.")] = EVENTS,
+    rate: Annotated[int, typer.Option("--rate", min=0, help="Events a second; 0: as fast as it goes.")] = RATE,
+    seed: Annotated[int, typer.Option("--seed", help="Of the traffic: the same seed makes the same traffic.")] = SEED,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="Kill worker and sink with SIGKILL, three times, under load.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+) -> None:
+    """Run the whole pipeline here: a real Kafka, the ClickHouse engine, worker, sink, traffic, and a report.
+
+    Uses the local stack of TALLY_HOME (.tally), never another cluster. Ctrl-C at any point stops everything.
+
+    Exit codes: 0 every number is right, 3 one is not, 1 it did not come to its end.
+
+    Examples:
+
+        tally demo
+
+        tally demo --kill
+
+        tally demo --events 1000000 --rate 0 --keep
+    """
+    from connectors.local.faults import StackError
+    from pipeline.demo.run import DemoFailed, Wanted
+    from pipeline.demo.services import ServiceDied
+    from pipeline.settings import load
+
+    settings = load()
+    if settings.kafka.bootstrap_servers or settings.clickhouse.url:
+        console.fail(
+            "the demo runs on a stack of its own and publishes invented events: unset TALLY_KAFKA__BOOTSTRAP_SERVERS "
+            "and TALLY_CLICKHOUSE__URL (or their lines in tally.toml) and run it again",
+            console.Exit.USAGE,
+        )
+    try:
+        is_right = _run(settings, Wanted(events, rate, seed, kill), keep)
+    except (StackError, DemoFailed, ServiceDied) as error:
+        console.fail(str(error))
+    raise SystemExit(int(console.Exit.OK if is_right else console.Exit.DIFFERENT))
+
+
+def _run(settings: Settings, wanted: Wanted, keep: bool) -> bool:
+    from connectors.local import stack
+    from pipeline.cli.stack_progress import shown
+
+    console.say("Starting Kafka and ClickHouse (the first time, their files are downloaded) ...")
+    with shown() as progress:
+        running = stack.start(settings, bound_to_parent=not keep, progress=progress)
+    kept = False
+    try:
+        is_right = _traffic_and_report(running, wanted, keep)
+        kept = keep
+    finally:
+        if not kept:
+            running.stop()
+    return is_right
+
+
+def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
+    from connectors.clickhouse.service import Service
+    from connectors.clickhouse.settings import QUERY_SECONDS_MAX, target
+    from connectors.local import companions
+    from pipeline.demo.report import show
+    from pipeline.demo.run import SINK, WORKER, prepare, publish
+    from pipeline.demo.services import Services
+    from pipeline.settings import load
+
+    settings = load()  # once more: the stack's addresses are known now
+    console.say(f"Kafka at {settings.kafka_address()}, ClickHouse at {settings.clickhouse_address()}")
+    prepare()
+    place = target(settings)
+    clickhouse = Service(place, QUERY_SECONDS_MAX, place.database)
+    services = Services(settings.home, bound_to_parent=not keep)
+    kept = False
+    try:
+        before = _accounted(clickhouse)
+        services.start(WORKER, ["worker"])
+        services.start(SINK, ["sink"])
+        run = publish(settings, services, wanted, lambda: _accounted(clickhouse) - before)
+        console.say(f"{run.totals.read:,} events in {run.seconds:.1f} s, {run.kills} processes killed under load\n")
+        verdict = show(clickhouse, run.expected(), run.counted())
+        if keep:
+            companions.add(settings.home, services.marks())
+        kept = keep
+    finally:
+        clickhouse.close()
+        if not kept:
+            services.stop()
+    _say_next(keep)
+    return verdict.is_right
+
+
+def _accounted(clickhouse: Service) -> int:
+    return int(clickhouse.query("SELECT sum(c.read) FROM conservation AS c").rows[0][0])
+
+
+def _say_next(keep: bool) -> None:
+    out = console.console()
+    if keep:
+        out.print("\nKafka, ClickHouse, worker and sink go on running. Next:")
+    else:
+        out.print("\nEverything is stopped, its data kept. `tally demo --keep` leaves it running. Then:")
+    out.print("  .venv/bin/tally query 'SELECT * FROM campaign_engagement'   ask ClickHouse")
+    out.print("  .venv/bin/tally status                                      what runs, and how far behind")
+    out.print("  .venv/bin/tally down                                        stop it; the data stays in .tally")
