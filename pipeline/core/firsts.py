@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from pipeline.core.accepted import Accepted
-from pipeline.core.hashing import Codes, Hashes, mix
+from pipeline.core.hashing import Codes, mix
 from pipeline.core.record import Label
 from pipeline.core.uniques import Facts, Opportunities
 
-_CAMPAIGN_BITS, _TYPE_BITS = 21, 16  # of a batch's distinct campaigns and types
+_CAMPAIGN_BITS, _CHANNEL_BITS = 21, 8  # of a batch's distinct campaigns and channels
 
 
 def opportunities(accepted: Accepted, seed: int) -> Opportunities:
@@ -36,7 +36,7 @@ def opportunities(accepted: Accepted, seed: int) -> Opportunities:
         clicked=clicked,
         linked=clicked & (link.code >= 0) & ~no_link,
         vendor=vendor,
-        message=mix(message.hashes(seed), _channel_hashes(accepted, seed)),
+        message=mix(message.hashes(seed), _channels(accepted).hashes(seed)),
         link=link.hashes(seed),
         profile=accepted.profile,
         occurred_at=accepted.occurred_at,
@@ -44,23 +44,24 @@ def opportunities(accepted: Accepted, seed: int) -> Opportunities:
     )
 
 
-def _channel_hashes(accepted: Accepted, seed: int) -> Hashes:
-    channels = Codes.of(accepted.types.code, [info.channel for info in accepted.infos])
-    return channels.hashes(seed)
+def _channels(accepted: Accepted) -> Codes:
+    """The channel of each row, coded by distinct channel."""
+    values = list(dict.fromkeys(info.channel for info in accepted.infos))
+    of_type = np.array([values.index(info.channel) for info in accepted.infos], np.int32)
+    return Codes.of(of_type[accepted.types.code], values)
 
 
 def label(accepted: Accepted, facts: Facts, known: Mapping[Label, int]) -> tuple[npt.NDArray[np.uint32], list[Label]]:
     """The label number of each fact, and the labels that are new."""
     rows = facts["row"]
-    campaign = Codes(accepted.columns["campaign_id"])
-    account, type_code = accepted.account.code[rows].astype(np.int64), accepted.types.code[rows].astype(np.int64)
-    combined = ((account << _CAMPAIGN_BITS) + campaign.code[rows] + 1 << _TYPE_BITS) + type_code
+    campaign, channel = Codes(accepted.columns["campaign_id"]), _channels(accepted)
+    account = accepted.account.code[rows].astype(np.int64)
+    combined = ((account << _CAMPAIGN_BITS) + campaign.code[rows] + 1 << _CHANNEL_BITS) + channel.code[rows]
     distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
     new: dict[Label, int] = {}
     numbers = np.zeros(len(distinct), np.uint32)
     for at, row in enumerate(rows[first].tolist()):
-        info = accepted.infos[int(accepted.types.code[row])]
-        made = Label(accepted.account.at(row) or "", campaign.at(row), info.channel)
+        made = Label(accepted.account.at(row) or "", campaign.at(row), channel.at(row) or "")
         number = known.get(made)
         numbers[at] = new.setdefault(made, len(known) + len(new)) if number is None else number
     return numbers[inverse], list(new)
