@@ -1,0 +1,129 @@
+"""The engagement agent: a batch becomes one journal record (a few, where the stream's day changes or it is too large).
+
+In:   batches of one partition number.  Out: records appended to the journal and applied to the state.
+Fails: an append that is not acknowledged, or that met a rival, ends the batch; its lane folds and reads on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from pipeline import metrics
+from pipeline.agents.counting import count
+from pipeline.core.batch import Slab, halves
+from pipeline.core.record import Record, encode
+from pipeline.journal.chain import next_link
+from pipeline.journal.ports import Appends, AppendUnknown
+from pipeline.state.core import Core
+from pipeline.state.keeper import Keeper
+from pipeline.state.partitions import Partitions
+from pipeline.state.store import PartitionStore
+from pipeline.state.threads import WorkThread
+from pipeline.transport.fatal import fatal
+from pipeline.transport.lanes import Batch
+
+log = logging.getLogger(__name__)
+
+
+class Decided(NamedTuple):
+    """A part of a batch, as it will stand in the journal, and the core's seconds for it."""
+
+    record: Record
+    value: bytes
+    seconds: float
+
+
+@dataclass(slots=True)
+class Engagement:
+    """`value_bytes_max` is what a journal record may have; `writer` names this worker in it."""
+
+    core: Core
+    partitions: Partitions
+    journal: Appends
+    keeper: Keeper
+    work: WorkThread
+    writer: str
+    value_bytes_max: int
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def begin(self, event: Any) -> None:
+        """Work on a batch beside those of other lanes; a lane has one at a time."""
+        task = asyncio.ensure_future(self.handle(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def handle(self, event: Any) -> None:
+        """Decide, append and apply a batch, part by part; then let its lane go on."""
+        consumer, message = event.app.consumer, event.message
+        batch: Batch = message.value
+        if not consumer.begin(message):
+            return
+        store, busy_s = self.partitions[batch.partition], 0.0
+        parts = self.core.cut(store.state, batch.slabs)
+        while parts and (took_s := await self.commit(store, parts[0])) is not None:
+            busy_s += took_s
+            parts = parts[1:]
+        if not parts:
+            await self.keeper.offer(store)
+        consumer.finish(message, not parts, busy_s)
+
+    async def commit(self, store: PartitionStore, slabs: list[Slab]) -> float | None:
+        """Decide, append and apply one part; returns the core's seconds, or None where the lane has to fold."""
+        decided = await self.work.run(self._decide, store, slabs)
+        if len(decided.value) > self.value_bytes_max:
+            return await self._commit_halves(store, slabs)
+        if not await self._append(store, decided.value):
+            return None
+        applied_s = await self.work.run(_apply, store, decided)
+        count(decided.record)
+        return decided.seconds + applied_s
+
+    async def _commit_halves(self, store: PartitionStore, slabs: list[Slab]) -> float | None:
+        first, second = halves(slabs)
+        assert first and second, "one event's record fits: its bytes are bounded by the topic, its reject by 64 KiB"
+        took_s = await self.commit(store, first)
+        if took_s is None:
+            return None
+        rest_s = await self.commit(store, second)
+        return None if rest_s is None else took_s + rest_s
+
+    def _decide(self, store: PartitionStore, slabs: list[Slab]) -> Decided:
+        began = perf_counter()
+        record = self.core.decide(store.state, slabs)
+        value = encode(record, next_link(store.last_id, self.writer))
+        seconds = perf_counter() - began
+        metrics.DECIDE_SECONDS.inc(seconds)
+        return Decided(record, value, seconds)
+
+    async def _append(self, store: PartitionStore, value: bytes) -> bool:
+        """Whether the record lies right behind the state's last one; else somebody else wrote, or nobody knows."""
+        place = self.partitions.journal(store.partition)
+        try:
+            with metrics.APPEND_SECONDS.time():
+                offset = await self.journal.append(place, value)
+        except AppendUnknown as error:
+            log.warning("partition %s: append not acknowledged (%s): folding", store.partition, error)
+            return False
+        if offset != store.next_offset:
+            metrics.JOURNAL_RIVALS.inc()
+            log.warning("partition %s: a rival wrote to the journal at %s: folding", store.partition, store.next_offset)
+            return False
+        return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            fatal("deciding a batch", error)
+
+
+def _apply(store: PartitionStore, decided: Decided) -> float:
+    """The record was appended right behind the state's last one; returns the core's seconds."""
+    began = perf_counter()
+    valid = store.accept(decided.value, store.next_offset, decided.record)
+    assert valid, "a record made on the state's last one extends its chain"
+    return perf_counter() - began

@@ -1,0 +1,70 @@
+"""The core, with what it needs of this deployment: rules, hash seed, writer schemas, vocabulary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import schema_ids
+from pipeline.core import decide, fold, state, vocabulary, window
+from pipeline.core.batch import Slab
+from pipeline.core.context import RULES_VERSION, Context, fingerprint
+from pipeline.core.record import Record, Rules
+from pipeline.settings import Settings
+from pipeline.state.core import Columns
+
+
+def build_context(settings: Settings) -> EngagementCore:
+    """The core of these settings.
+
+    Raises:
+        SettingsError: no hash seed, or a registry without its client.
+        SchemaChanged: a committed schema was changed.
+        RegistryError: the Schema Registry is set and does not answer, or refuses.
+    """
+    seed, rules = settings.seed(), settings.rules
+    decided = Rules(
+        RULES_VERSION,
+        rules.window_days,
+        rules.future_minutes_max,
+        rules.unique_days,
+        rules.person_profiles_max,
+        fingerprint(seed),
+    )
+    writers = schema_ids.writer_schemas(schema_ids.resolve(settings))
+    return EngagementCore(Context(decided, seed, writers, vocabulary.load()))
+
+
+class EngagementCore:
+    """The core behind the port `pipeline.state.core.Core`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that decide now."""
+        return self._context.rules
+
+    def empty(self) -> state.State:
+        """The state before the first record."""
+        return state.State()
+
+    def cut(self, before: state.State, slabs: list[Slab]) -> list[list[Slab]]:
+        """A batch in parts, where the stream's day changes."""
+        return window.cut_days(before.stream_time, slabs)
+
+    def decide(self, before: state.State, slabs: list[Slab]) -> Record:
+        """What becomes of a part; touches nothing."""
+        return decide.decide(before, slabs, self._context)
+
+    def apply(self, before: state.State, record: Record) -> None:
+        """The only thing that changes a state."""
+        fold.apply(before, record, self._context.seed)
+
+    def columns(self, now: state.State) -> Columns:
+        """The state as arrays, some of them its own."""
+        return state.columns(now)
+
+    def from_columns(self, columns: Columns) -> Any:
+        """The state of such arrays."""
+        return state.from_columns(columns)

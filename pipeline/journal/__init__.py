@@ -1,0 +1,1 @@
+"""The journal of decided batches: the chain rule, reading, appending."""

@@ -1,0 +1,48 @@
+"""The port to the core: what transport, journal and state need of it, and nothing of what it decides."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.batch import Slab
+from pipeline.core.record import Record, Rules
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+class Core(Protocol):
+    """Pure functions over the state of one partition, which is opaque here."""
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that decide now."""
+
+    def empty(self) -> Any:
+        """The state before the first record."""
+
+    def cut(self, state: Any, slabs: list[Slab]) -> list[list[Slab]]:
+        """A batch in parts that can be decided, each after the one before was applied."""
+
+    def decide(self, state: Any, slabs: list[Slab]) -> Record:
+        """What becomes of a part; touches nothing."""
+
+    def apply(self, state: Any, record: Record) -> None:
+        """The only thing that changes a state."""
+
+    def columns(self, state: Any) -> Columns:
+        """The state as arrays; they may be the state's own."""
+
+    def from_columns(self, columns: Columns) -> Any:
+        """The state of such arrays, which it may keep.
+
+        Raises:
+            ValueError, KeyError: these are not a state's columns.
+        """
+
+
+def copied(columns: Columns) -> Columns:
+    """Columns that the state does not change any more."""
+    return {name: np.array(column, copy=True) for name, column in columns.items()}

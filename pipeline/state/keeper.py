@@ -1,0 +1,76 @@
+"""When snapshots are taken, and by whom: copied between two batches, written by a thread of its own.
+
+Copying 576 MB takes about 0.2 s of the core's thread; writing and syncing them takes longer than that on most disks,
+and no lane waits for it. One copy exists at a time, which bounds the memory to the largest partition once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from time import monotonic, time
+
+from pipeline import metrics
+from pipeline.state.core import Columns, Core, copied
+from pipeline.state.snapshots import Header, Snapshots
+from pipeline.state.store import PartitionStore
+from pipeline.state.threads import WorkThread
+
+log = logging.getLogger(__name__)
+
+_SPREAD = 0.618034  # golden ratio: partition numbers fall far from each other in the interval
+
+
+class Keeper:
+    """Snapshots of a worker's partitions, every so many events or minutes, staggered between partitions."""
+
+    def __init__(self, folder: Path, core: Core, work: WorkThread, events: int, seconds: float) -> None:
+        self._folder, self._core, self._work = folder, core, work
+        self._events, self._seconds = events, seconds
+        self._disk = WorkThread("snapshots")
+        self._writing: asyncio.Task[None] | None = None
+        self._since: dict[int, float] = {}
+
+    def snapshots(self, partition: int) -> Snapshots:
+        """Those of a partition."""
+        return Snapshots(self._folder / str(partition))
+
+    def due(self, store: PartitionStore, now: float) -> bool:
+        """Whether a snapshot shall be taken, were none being written."""
+        since = self._since.setdefault(store.partition, now - self._seconds * _phase(store.partition))
+        return store.events > 0 and (store.events >= self._events or now - since >= self._seconds)
+
+    async def offer(self, store: PartitionStore) -> None:
+        """Called between two batches of a partition, while nothing else touches its store."""
+        now = monotonic()
+        if self._writing is not None or not self.due(store, now):
+            return
+        columns = await self._work.run(self._copy, store)
+        header = Header(store.partition, store.mark, dict(store.positions), self._core.rules)
+        store.events = 0
+        self._since[store.partition] = now
+        self._writing = asyncio.ensure_future(self._write(header, columns))
+
+    async def settled(self) -> None:
+        """Wait until nothing is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    def _copy(self, store: PartitionStore) -> Columns:
+        return copied(self._core.columns(store.state))
+
+    async def _write(self, header: Header, columns: Columns) -> None:
+        try:
+            await self._disk.run(self.snapshots(header.partition).write, header, columns)
+        except OSError as error:
+            log.error("partition %s: no snapshot: %s; the next start folds more", header.partition, error)
+        else:
+            metrics.SNAPSHOT_TIMESTAMP_SECONDS.labels(header.partition).set(time())
+            log.info("partition %s: snapshot up to journal offset %s", header.partition, header.mark.last_offset)
+        finally:
+            self._writing = None
+
+
+def _phase(partition: int) -> float:
+    return partition * _SPREAD % 1.0

@@ -1,0 +1,141 @@
+"""A worker's partitions: brings a store up to its journal and says where reading goes on.
+
+A state that the journal does not hold any more (lost, truncated or replaced) is dropped, and what is there is folded:
+from the newest snapshot whose last record is still in the journal, else from the beginning; refused where that is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pipeline import metrics
+from pipeline.core.record import UnknownFormat, read_link
+from pipeline.journal.ports import Bounds, Place, Reads, Session
+from pipeline.refusal import Refused, Unstartable
+from pipeline.state.core import Core
+from pipeline.state.keeper import Keeper
+from pipeline.state.positions import resume
+from pipeline.state.snapshots import Doubtful, read_columns, read_header
+from pipeline.state.store import START, Mark, PartitionStore
+from pipeline.state.threads import WorkThread
+from pipeline.topics import JOURNAL, physical
+
+log = logging.getLogger(__name__)
+
+FOLDS_MAX = 4  # at once: each holds a fetch of the largest journal records
+PROGRESS_RECORDS = 500  # folded between two lines of progress
+
+
+class Partitions:
+    """See the module. Everything that touches a state runs in `work`."""
+
+    def __init__(self, prefix: str, core: Core, reads: Reads, keeper: Keeper, work: WorkThread) -> None:
+        self._prefix, self._core, self._reads, self._keeper, self._work = prefix, core, reads, keeper, work
+        self._stores: dict[int, PartitionStore] = {}
+        self._folds = asyncio.Semaphore(FOLDS_MAX)
+
+    def __getitem__(self, partition: int) -> PartitionStore:
+        return self._stores[partition]
+
+    def keep(self, partitions: Collection[int]) -> None:
+        """Forget the states of all other partitions: another worker has them."""
+        self._stores = {p: store for p, store in self._stores.items() if p in partitions}
+
+    def journal(self, partition: int) -> Place:
+        """The journal's partition, by its name in Kafka."""
+        return Place(physical(self._prefix, JOURNAL), partition)
+
+    async def recover(self, partition: int, topics: frozenset[str]) -> dict[str, int]:
+        """Fold the journal's tail; returns where to read each topic on.
+
+        Raises:
+            Refused, Unstartable: see there.
+        """
+        sources = {topic: Place(physical(self._prefix, topic), partition) for topic in topics}
+        async with self._folds, self._reads.session() as session:
+            store = await self._folded(session, partition)
+            bounds = await session.bounds(list(sources.values()))
+        held = {topic: bounds[place] for topic, place in sources.items()}
+        return resume(partition, topics, store.positions, held)
+
+    async def _folded(self, session: Session, partition: int) -> PartitionStore:
+        place = self.journal(partition)
+        bounds = (await session.bounds([place]))[place]
+        store = self._stores.pop(partition, None)
+        if store is not None and not await _holds(session, place, bounds, store.mark):
+            log.error("partition %s: the journal lost, truncated or replaced its record at offset %s: the state is "
+                      "dropped and folded from what is there", partition, store.mark.last_offset)  # fmt: skip
+            store = None
+        if store is None:
+            store = await self._restored(session, place, bounds)
+        await self._fold(session, place, bounds, store)
+        self._stores[partition] = store
+        return store
+
+    async def _restored(self, session: Session, place: Place, bounds: Bounds) -> PartitionStore:
+        snapshots = self._keeper.snapshots(place.partition)
+        for path in snapshots.newest_first():
+            try:
+                header = read_header(path)
+                if not await _holds(session, place, bounds, header.mark):
+                    raise Doubtful(f"{path.name}: the journal does not hold its last record")
+                self._check_seed(path.name, header.rules.seed_fingerprint)
+                if header.rules != self._core.rules:
+                    raise Doubtful(f"{path.name}: decided under other rules")
+                state = await self._work.run(self._load, path)
+            except (Doubtful, ValueError, KeyError) as error:
+                log.warning("partition %s: a snapshot is deleted: %s", place.partition, error)
+                snapshots.delete(path)
+                continue
+            log.info("partition %s: snapshot up to journal offset %s", place.partition, header.mark.last_offset)
+            return PartitionStore.restored(place.partition, self._core, state, header.positions, header.mark)
+        if bounds.first > 0:
+            raise Refused(
+                f"{place.topic} begins at offset {bounds.first}, and no snapshot covers what was before: its beginning "
+                "is gone. Restore the topic or a snapshot; `tally topics plan` shows a retention that is not -1"
+            )
+        return PartitionStore(place.partition, self._core)
+
+    def _load(self, path: Path) -> Any:
+        return self._core.from_columns(read_columns(path))
+
+    def _check_seed(self, name: str, fingerprint: int) -> None:
+        if fingerprint != self._core.rules.seed_fingerprint:
+            raise Unstartable(
+                f"snapshot {name} was made with another hash seed. TALLY_HASH_SEED must be the same for all workers "
+                "of a deployment, for ever: set it to the former one"
+            )
+
+    async def _fold(self, session: Session, place: Place, bounds: Bounds, store: PartitionStore) -> None:
+        folded = 0
+        async for entries in session.read(place, store.next_offset, bounds.next):
+            valid = await self._work.run(store.accept_all, entries)
+            metrics.JOURNAL_FOLDED_RECORDS.inc(valid)
+            metrics.JOURNAL_IGNORED_RECORDS.inc(len(entries) - valid)
+            if (folded + len(entries)) // PROGRESS_RECORDS > folded // PROGRESS_RECORDS:
+                log.info("partition %s: folded up to offset %s of %s", place.partition, entries[-1].offset, bounds.next)
+            folded += len(entries)
+
+
+async def _holds(session: Session, place: Place, bounds: Bounds, mark: Mark) -> bool:
+    """Whether the journal still holds what a state was folded from: its last valid record, by id."""
+    if mark.next_offset > bounds.next:
+        return False
+    if mark.last_offset == START.last_offset:
+        return bounds.first == 0
+    if mark.last_offset < bounds.first:
+        return False
+    last = session.read(place, mark.last_offset, mark.last_offset + 1)
+    ids = [_id(entry.value) async for entries in last for entry in entries]
+    return ids == [mark.last_id]
+
+
+def _id(value: bytes | None) -> int | None:
+    try:
+        return read_link(value or b"").id
+    except (UnknownFormat, EOFError):
+        return None

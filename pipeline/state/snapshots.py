@@ -1,0 +1,182 @@
+"""Snapshots of a partition at rest: raw arrays beside a header, so that a fold begins later. A cache, never the truth.
+
+A snapshot is a directory named by the journal offset and the id up to which it goes; it is written aside, synced and
+renamed, so it is whole or not there. The header has a version, a checksum over itself and one (xxh3) over each column.
+Any doubt about a snapshot: delete it and fold. The newest KEPT stay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from pipeline.core.record import Rules
+from pipeline.state.core import Columns
+from pipeline.state.store import Mark
+
+FORMAT = 1
+KEPT = 2  # the newest, and one more in case it turns out damaged
+ASIDE_S_MAX = 3600.0  # an unfinished snapshot that old was left by a process that died
+_HEADER = "header.json"
+_ASIDE = ".aside-"
+
+
+class Doubtful(ValueError):
+    """A snapshot that is not whole, or not of this version."""
+
+
+class Header(NamedTuple):
+    """What a snapshot says of itself."""
+
+    partition: int
+    mark: Mark
+    positions: dict[str, int]
+    rules: Rules
+
+
+class Snapshots:
+    """The snapshots of one partition, below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def newest_first(self) -> list[Path]:
+        """The snapshots that are there."""
+        if not self.folder.is_dir():
+            return []
+        return sorted((path for path in self.folder.iterdir() if not path.name.startswith(".")), reverse=True)
+
+    def write(self, header: Header, columns: Columns) -> Path:
+        """Write a snapshot and prune older ones; returns its directory.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        path = self.folder / f"{header.mark.next_offset:020d}-{header.mark.last_id:016x}"
+        aside = self.folder / f"{_ASIDE}{path.name}-{os.getpid()}"
+        aside.mkdir(parents=True, exist_ok=True)
+        try:
+            sums = {name: _write_column(aside, name, column) for name, column in columns.items()}
+            _write_synced(aside / _HEADER, _header_bytes(header, sums))
+            _sync_folder(aside)
+            if not path.exists():
+                aside.rename(path)
+            _sync_folder(self.folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        self._prune()
+        return path
+
+    def delete(self, path: Path) -> None:
+        """Remove a snapshot; another worker may have done so."""
+        shutil.rmtree(path, ignore_errors=True)
+
+    def _prune(self) -> None:
+        for path in self.newest_first()[KEPT:]:
+            self.delete(path)
+        for path in self.folder.glob(f"{_ASIDE}*"):
+            if path.stat().st_mtime < time.time() - ASIDE_S_MAX:
+                self.delete(path)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a snapshot.
+
+    Raises:
+        Doubtful: it is not there, not whole, or of another version.
+    """
+    return _header(_fields(path))
+
+
+def read_columns(path: Path) -> Columns:
+    """The columns of a snapshot, each against its checksum.
+
+    Raises:
+        Doubtful: one is not what was written.
+    """
+    return {name: _read_column(path, name, total) for name, total in _fields(path)["columns"].items()}
+
+
+def _header_bytes(header: Header, sums: Mapping[str, str]) -> bytes:
+    fields = {
+        "format": FORMAT,
+        "partition": header.partition,
+        "mark": header.mark._asdict(),
+        "positions": header.positions,
+        "rules": header.rules._asdict(),
+        "columns": dict(sums),
+    }
+    fields["checksum"] = _checksum(fields)
+    return json.dumps(fields, indent=1).encode()
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in fields.items() if name != "checksum"}
+    return xxhash.xxh3_64_hexdigest(json.dumps(rest, sort_keys=True).encode())
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads((path / _HEADER).read_bytes())
+    except (OSError, ValueError) as error:
+        raise Doubtful(f"{path.name}: its header cannot be read") from error
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise Doubtful(f"{path.name}: not of format {FORMAT}")
+    if fields.get("checksum") != _checksum(fields):
+        raise Doubtful(f"{path.name}: its header does not match its checksum")
+    return fields
+
+
+def _header(fields: dict[str, Any]) -> Header:
+    return Header(fields["partition"], Mark(**fields["mark"]), fields["positions"], Rules(**fields["rules"]))
+
+
+def _write_column(folder: Path, name: str, column: npt.NDArray[Any]) -> str:
+    with (folder / f"{name}.npy").open("wb") as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(column), allow_pickle=False)
+        _sync(file)
+    return _digest(column)
+
+
+def _read_column(folder: Path, name: str, digest: str) -> npt.NDArray[Any]:
+    try:
+        with (folder / f"{name}.npy").open("rb") as file:
+            column: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise Doubtful(f"{folder.name}: its column {name} cannot be read") from error
+    if _digest(column) != digest:
+        raise Doubtful(f"{folder.name}: its column {name} does not match its checksum")
+    return column
+
+
+def _digest(column: npt.NDArray[Any]) -> str:
+    flat = np.ascontiguousarray(column).reshape(-1).view(np.uint8)
+    return xxhash.xxh3_64_hexdigest(flat.data)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        _sync(file)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

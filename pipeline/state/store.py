@@ -1,0 +1,105 @@
+"""The store of one partition: the chain so far, the positions, and the core's state; state = fold(journal).
+
+In:   journal records in the order of their offsets.  Out: the state after the last valid one.
+Live: the record that was just decided is passed along and not decoded again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pipeline.core.record import Record, UnknownFormat, decode, read_link
+from pipeline.journal.chain import FIRST, extends
+from pipeline.journal.ports import Entry
+from pipeline.refusal import Refused, Unstartable
+from pipeline.state.core import Core
+
+
+class Mark(NamedTuple):
+    """How far a store has come: the last valid record (FIRST and offset -1: none), and the next offset to read."""
+
+    last_id: int
+    last_offset: int
+    next_offset: int
+
+
+START = Mark(FIRST, -1, 0)
+
+
+class PartitionStore:
+    """See the module. `positions` maps an unprefixed topic to the next offset to read of it."""
+
+    def __init__(self, partition: int, core: Core) -> None:
+        self.partition = partition
+        self.state: Any = core.empty()
+        self.positions: dict[str, int] = {}
+        self.events = 0  # read by the records applied since this store was made or snapshotted
+        self.mark = START
+        self._core = core
+
+    @classmethod
+    def restored(cls, partition: int, core: Core, state: Any, positions: dict[str, int], mark: Mark) -> PartitionStore:
+        """A store from a snapshot."""
+        store = cls(partition, core)
+        store.state, store.positions, store.mark = state, positions, mark
+        return store
+
+    @property
+    def last_id(self) -> int:
+        """Id of the last valid record."""
+        return self.mark.last_id
+
+    @property
+    def next_offset(self) -> int:
+        """The journal's next offset."""
+        return self.mark.next_offset
+
+    def accept(self, value: bytes | None, offset: int, record: Record | None = None) -> bool:
+        """Apply the record at the next offset; False: it is not of the chain, and ignored.
+
+        Raises:
+            Refused: it cannot be read, or its positions do not continue.
+            Unstartable: another hash seed decided it.
+        """
+        if offset != self.next_offset:
+            raise Refused(
+                f"journal, partition {self.partition}: offset {offset} follows {self.next_offset - 1}. Records are "
+                "missing: the journal must be neither compacted nor written in transactions; see `tally journal verify`"
+            )
+        try:
+            link = read_link(value or b"")
+            if not extends(link, self.last_id):
+                self.mark = self.mark._replace(next_offset=offset + 1)
+                return False
+            record = record or decode(value or b"")[1]
+        except UnknownFormat as error:
+            raise Refused(f"journal, partition {self.partition}, offset {offset}: {error}") from error
+        except EOFError as error:
+            raise Refused(
+                f"journal, partition {self.partition}, offset {offset}: no journal record. Something else writes to "
+                "this topic: stop it, and look at the record with `tally journal show`"
+            ) from error
+        self._check(record, offset)
+        self._core.apply(self.state, record)
+        self.positions.update({source.topic: source.next for source in record.sources})
+        self.events += record.read
+        self.mark = Mark(link.id, offset, offset + 1)
+        return True
+
+    def accept_all(self, entries: list[Entry]) -> int:
+        """Apply entries in order; returns how many were of the chain."""
+        return sum(self.accept(entry.value, entry.offset) for entry in entries)
+
+    def _check(self, record: Record, offset: int) -> None:
+        if record.rules.seed_fingerprint != self._core.rules.seed_fingerprint:
+            raise Unstartable(
+                f"journal, partition {self.partition}, offset {offset}: decided with another hash seed. "
+                "TALLY_HASH_SEED must be the same for all workers of a deployment, for ever: set it to the former one"
+            )
+        for source in record.sources:
+            expected = self.positions.get(source.topic, source.first)
+            if source.first != expected:
+                raise Refused(
+                    f"journal, partition {self.partition}, offset {offset}: {source.topic} goes on at "
+                    f"{source.first}, not at {expected}. See `tally journal verify`"
+                )

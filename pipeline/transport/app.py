@@ -1,0 +1,66 @@
+"""The Faust app as a worker needs it: which of its settings are not its defaults, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from faust.types.auth import SASLMechanism
+from yarl import URL
+
+from pipeline.kafka_security import aiokafka_client
+from pipeline.settings import Settings
+
+SESSION_S = 6.0  # a worker that died is replaced after that
+HEARTBEAT_S = 1.0
+REBALANCE_S = 10.0  # what the group waits for a worker that finishes its batch
+REQUEST_S = 15.0  # above the session's: Faust demands it
+COMMIT_S = 1.0  # of the group's offsets, which only lag monitors read
+FETCH_BYTES = 4 * 1024 * 1024  # of one topic partition; 11 topics x partitions bound what aiokafka holds
+
+
+def faust_app(settings: Settings) -> faust.App:
+    """An app without topics yet."""
+    client = aiokafka_client(settings)
+    return faust.App(
+        settings.worker.group_id,
+        broker=brokers(settings),
+        broker_credentials=_credentials(client),
+        value_serializer="raw",
+        datadir=str(settings.state_dir() / "faust"),
+        broker_session_timeout=SESSION_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_rebalance_timeout=REBALANCE_S,
+        broker_request_timeout=REQUEST_S,
+        broker_commit_interval=COMMIT_S,
+        consumer_auto_offset_reset="earliest",  # never used to begin with: the journal says where
+        consumer_max_fetch_size=FETCH_BYTES,
+        stream_wait_empty=True,  # a rebalance waits for the batches at work
+        table_standby_replicas=1,  # keeps Faust's own assignor, which gives a partition number whole to one worker
+        topic_disable_leader=True,  # a topic of Faust's own would break that assignment
+        topic_allow_declare=False,  # `tally topics apply` creates topics
+        web_enabled=False,
+        web_bind="127.0.0.1",  # its default is every interface
+    )
+
+
+def brokers(settings: Settings) -> list[URL]:
+    """Bootstrap servers as Faust takes them."""
+    return [URL(f"kafka://{address}") for address in settings.kafka_address().split(",")]
+
+
+def _credentials(client: dict[str, Any]) -> Any:
+    """Faust's form of aiokafka's security arguments; it passes them back to aiokafka as they were."""
+    protocol = client["security_protocol"]
+    if protocol == "PLAINTEXT":
+        return None
+    if protocol == "SSL":
+        return faust.SSLCredentials(context=client["ssl_context"])
+    credentials = faust.SASLCredentials(
+        username=client["sasl_plain_username"],
+        password=client["sasl_plain_password"],
+        ssl_context=client.get("ssl_context"),
+        mechanism=SASLMechanism(client["sasl_mechanism"]),
+    )
+    assert credentials.protocol.value == protocol
+    return credentials

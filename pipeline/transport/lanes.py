@@ -1,0 +1,168 @@
+"""A lane: one partition number, with what was fetched of all its topics and at most one batch handed out.
+
+In:   slabs per topic, as fetched; the clock is passed in.  Out: batches in stream order.
+Order: by record batch, by the broker's time as a running maximum per topic; a topic's own order never changes.
+Epochs: one ends at every revocation, assignment or failed append; batches of an older epoch are dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.core.batch import Slab
+
+BUFFER_BATCHES = 2  # full batches that a lane holds ahead of the one at work: one ready, one forming
+BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of a lane, whatever the number of events; a topic's fetch may go past it once
+BATCH_BYTES_MAX = 32 * 1024 * 1024  # of a batch, whatever the number of events: what one decision holds in memory
+
+
+class Gap(NamedTuple):
+    """Offsets of a topic that did not come: `[expected, found)`."""
+
+    topic: str
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What Faust carries as one message: slabs of one partition number, taken from a lane in one epoch."""
+
+    lane: Lane
+    epoch: int
+    slabs: list[Slab]
+    events: int
+
+    @property
+    def partition(self) -> int:
+        """The partition number."""
+        return self.lane.partition
+
+    def next_offsets(self) -> dict[str, int]:
+        """Per topic the offset behind the batch."""
+        return {slab.topic: slab.offset + len(slab.values) for slab in self.slabs}
+
+
+class _Queued(NamedTuple):
+    order: int  # running maximum of the broker's time, per topic
+    slab: Slab
+    size: int  # bytes
+
+
+class Lane:
+    """See the module. `idle` is set while no batch of any epoch is between its append and its apply."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.topics: frozenset[str] = frozenset()
+        self.epoch = 0
+        self.ready = False
+        self.out: Batch | None = None
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.gap: Gap | None = None
+        self.events = 0
+        self.size = 0
+        self._queue: list[_Queued] = []
+        self._sorted = True
+        self._expected: dict[str, int] = {}
+        self._highest: dict[str, int] = {}
+        self._oldest = 0.0
+
+    def close(self) -> None:
+        """End the epoch: what is buffered or handed out is dead."""
+        self.epoch += 1
+        self.ready = False
+        self.out = None
+        self._queue = []
+        self.events = self.size = 0
+
+    def open(self, positions: Mapping[str, int]) -> None:
+        """Take slabs from these offsets on; the caller has sought there."""
+        self._expected = dict(positions)
+        self._highest = {}
+        self.ready = True
+
+    def full(self, events_max: int) -> bool:
+        """Whether nothing more shall be fetched for now."""
+        return self.events >= BUFFER_BATCHES * events_max or self.size >= BUFFER_BYTES_MAX
+
+    def feed(self, slab: Slab, now: float) -> Gap | None:
+        """Buffer a slab, without what came before the expected offset; a gap is returned and nothing is taken."""
+        expected = self._expected[slab.topic]
+        if slab.offset > expected:
+            return Gap(slab.topic, expected, slab.offset)
+        if slab.offset < expected:
+            _, slab = slab.split(expected - slab.offset)
+        if not slab.values:
+            return None
+        self._expected[slab.topic] = slab.offset + len(slab.values)
+        order = max(slab.arrived_ms, self._highest.get(slab.topic, 0))
+        self._highest[slab.topic] = order
+        if not self._queue:
+            self._oldest = now
+        self._put(_Queued(order, slab, _size(slab)))
+        return None
+
+    def wait(self, now: float, linger_s: float, events_max: int) -> float:
+        """Seconds until the buffered slabs shall become a batch; 0: now."""
+        if self.events >= events_max or self.size >= BATCH_BYTES_MAX:
+            return 0.0
+        return max(0.0, self._oldest + linger_s - now)
+
+    def cut(self, events_max: int) -> Batch:
+        """Hand out the next batch: at most `events_max` events and BATCH_BYTES_MAX bytes, at least one event."""
+        if not self._sorted:
+            self._queue.sort(key=_order)
+            self._sorted = True
+        slabs: list[Slab] = []
+        events, room = events_max, BATCH_BYTES_MAX
+        taken = 0
+        for queued in self._queue:
+            fits = _fitting(queued, events, room, first=not slabs)
+            if fits < len(queued.slab.values):
+                if fits:
+                    slabs.append(self._split(taken, fits))
+                break
+            slabs.append(queued.slab)
+            events -= fits
+            room -= queued.size
+            taken += 1
+        self._queue = self._queue[taken:]
+        count = sum(len(slab.values) for slab in slabs)
+        self.events -= count
+        self.size = sum(queued.size for queued in self._queue)
+        self.out = Batch(self, self.epoch, slabs, count)
+        return self.out
+
+    def _put(self, queued: _Queued) -> None:
+        self._queue.append(queued)
+        self.events += len(queued.slab.values)
+        self.size += queued.size
+        self._sorted = False
+
+    def _split(self, index: int, n: int) -> Slab:
+        """The first `n` values of a queued slab; the rest stays in its place."""
+        queued = self._queue[index]
+        head, tail = queued.slab.split(n)
+        self._queue[index] = queued._replace(slab=tail, size=_size(tail))
+        return head
+
+
+def _fitting(queued: _Queued, events: int, room: int, *, first: bool) -> int:
+    """How many values of a slab fit into what is left of a batch; at least one of the first."""
+    n = min(len(queued.slab.values), events)
+    if queued.size > room:
+        n = min(n, len(queued.slab.values) * room // queued.size)
+    return max(n, 1) if first else n
+
+
+def _size(slab: Slab) -> int:
+    return sum(map(len, filter(None, slab.values)))
+
+
+def _order(queued: _Queued) -> int:
+    return queued.order

@@ -1,0 +1,98 @@
+"""What is checked before Faust starts: it exits where there is no broker, and floods the log where a topic is missing.
+
+In:   the settings and the cluster.  Out: nothing, or one message with every fault and how to mend it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from time import monotonic, sleep
+
+from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, connect
+from pipeline.refusal import Unstartable
+from pipeline.settings import Settings
+from pipeline.topic_admin import TopicsError, read
+from pipeline.topic_plan import Found, wanted
+from pipeline.topics import ALL_TOPICS, JOURNAL, SOURCE_TOPICS, physical
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 2.0  # between two looks for the broker: with REACH_SECONDS a line every 10 s while it is absent
+_FOR_EVER = "-1"
+
+
+def wait_for_kafka(settings: Settings, seconds: float) -> None:
+    """Return when the cluster answers a metadata request; an open port is not enough.
+
+    Raises:
+        SettingsError: no address.
+        Unstartable: it did not within `seconds`.
+    """
+    deadline = monotonic() + seconds
+    while True:
+        left = deadline - monotonic()
+        try:
+            connect(settings, min(REACH_SECONDS, max(left, 1.0)))
+        except KafkaAbsent as error:
+            if monotonic() + PAUSE_S >= deadline:
+                raise Unstartable(f"{error}. Gave up after {seconds:.0f} s") from error
+            log.warning("%s; trying again", error)
+            sleep(PAUSE_S)
+        else:
+            return
+
+
+def require_topics(settings: Settings) -> None:
+    """Return when all topics are as a worker needs them.
+
+    Raises:
+        Unstartable: with every fault.
+    """
+    try:
+        found = read(settings, wanted(settings), bounds=False)
+    except (KafkaAbsent, TopicsError) as error:
+        raise Unstartable(str(error)) from error
+    wrong = list(faults(found, settings.topics.prefix, settings.topics.journal_message_bytes))
+    if wrong:
+        lines = "\n  ".join(wrong)
+        raise Unstartable(
+            f"the topics at {settings.kafka_address()} are not as a worker needs them:\n  {lines}\n"
+            "Show the differences with `tally topics plan`, mend them with `tally topics apply`"
+        )
+
+
+def faults(found: Mapping[str, Found], prefix: str, message_bytes: int) -> Iterator[str]:
+    """What a worker cannot work with, of topics by their names in Kafka."""
+    names = {topic: physical(prefix, topic) for topic in ALL_TOPICS}
+    yield from (f"{name}: missing" for name in names.values() if name not in found)
+    counts = {name: found[name].partitions for name in names.values() if name in found}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        yield f"all topics must have the same number of partitions, not: {told}"
+    for topic in SOURCE_TOPICS:
+        if names[topic] in found:
+            yield from _source_faults(names[topic], found[names[topic]].configs)
+    if names[JOURNAL] in found:
+        yield from _journal_faults(names[JOURNAL], found[names[JOURNAL]].configs, message_bytes)
+
+
+def _source_faults(name: str, configs: Mapping[str, str]) -> Iterator[str]:
+    clock = configs.get("message.timestamp.type")
+    if clock != "LogAppendTime":
+        yield f"{name}: message.timestamp.type is {clock}; it must be LogAppendTime: one clock decides, the broker's"
+    if configs.get("cleanup.policy") != "delete":
+        yield f"{name}: cleanup.policy is {configs.get('cleanup.policy')}; it must be delete: none may vanish unread"
+
+
+def _journal_faults(name: str, configs: Mapping[str, str], message_bytes: int) -> Iterator[str]:
+    if configs.get("cleanup.policy") != "delete":
+        yield f"{name}: cleanup.policy is {configs.get('cleanup.policy')}; it must be delete: the chain has no gaps"
+    for limit in ("retention.ms", "retention.bytes"):
+        if configs.get(limit) != _FOR_EVER:
+            yield f"{name}: {limit} is {configs.get(limit)}; it must be -1: state is the fold of the whole journal"
+    if int(configs.get("max.message.bytes") or 0) < message_bytes:
+        yield (
+            f"{name}: max.message.bytes is {configs.get('max.message.bytes')}, less than "
+            f"TALLY_TOPICS__JOURNAL_MESSAGE_BYTES={message_bytes}; where the cluster caps it, lower the setting"
+        )

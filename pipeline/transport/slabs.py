@@ -1,0 +1,132 @@
+"""Kafka's record batches, taken whole out of aiokafka's fetcher: one Python object a batch instead of one a record.
+
+In:   the fetcher of Faust's consumer, in the consumer's thread.  Out: slabs by topic partition.
+It stands on aiokafka's internals; `tests/contract/test_pins.py` says when they change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+
+from pipeline.core.batch import Slab
+
+TAKE_EVENTS = 2_000  # taken of one topic partition at a time: keeps the topics near each other in time
+
+
+Fetched = dict[TopicPartition, list[Slab]]
+
+
+class NotPlain(Exception):
+    """A source topic holds what only a transaction or a compaction writes: its offsets have holes."""
+
+    def __init__(self, tp: TopicPartition, offset: int, what: str) -> None:
+        self.tp = tp
+        super().__init__(
+            f"{tp.topic}, partition {tp.partition}, offset {offset}: {what}. Source topics must be written without "
+            "transactions and not be compacted: mend the producer and `tally topics apply`, then recreate the topic"
+        )
+
+
+def take(topic: str, result: Any, budget: int) -> list[Slab]:
+    """What `FetchResult.getall` does, by record batch: stops once `budget` values are taken; the rest stays unparsed.
+
+    Raises:
+        CorruptRecordException: a record batch does not match its checksum.
+        NotPlain: a control record, a transaction's record, or a hole.
+    """
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
+        return []
+    fetched = result._partition_records
+    slabs: list[Slab] = []
+    while budget > 0 and fetched._records.has_next():
+        batch = fetched._records.next_batch()
+        slab = _slab(topic, fetched, batch)
+        fetched.next_fetch_offset = batch.next_offset
+        if slab.values:
+            slabs.append(slab)
+            budget -= len(slab.values)
+    result._update_position()
+    if not fetched._records.has_next():
+        result._partition_records = None
+    return slabs
+
+
+def _slab(topic: str, fetched: Any, batch: Any) -> Slab:
+    tp, base = fetched._tp, batch.base_offset
+    if fetched._check_crcs and not batch.validate_crc():
+        raise CorruptRecordException(f"{tp.topic}, partition {tp.partition}, offset {base}: wrong checksum")
+    if batch.is_control_batch or batch.is_transactional:
+        raise NotPlain(tp, base, "a record of a transaction")
+    values = [record.value for record in batch]
+    if len(values) != batch.last_offset_delta + 1:
+        raise NotPlain(tp, base, "records are missing, as after a compaction")
+    slab = Slab(topic, base, batch.max_timestamp, values)
+    if base < fetched.next_fetch_offset:
+        _, slab = slab.split(fetched.next_fetch_offset - base)
+    return slab
+
+
+async def fetch(consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: set[int], timeout_s: float) -> Fetched:
+    """What has been fetched of the wanted partition numbers, as `Fetcher.fetched_records`, by record batch.
+
+    `topics` maps names in Kafka to those without a prefix. Waits at most `timeout_s` for the first slab.
+
+    Raises:
+        ConsumerStoppedError: the consumer is closed.
+        KafkaError: what the broker said of a topic partition.
+    """
+    fetcher = consumer._fetcher
+    if consumer._closed or fetcher._closed:
+        raise ConsumerStoppedError
+    deadline = time.monotonic() + timeout_s
+    with fetcher._subscriptions.fetch_context():
+        while True:
+            if fetcher._subscriptions.reassignment_in_progress:
+                await fetcher._subscriptions.wait_for_assignment()
+            slabs = _drain(fetcher, topics, wanted)
+            left = deadline - time.monotonic()
+            if slabs or left <= 0:
+                return slabs
+            if not await _more(fetcher, left):
+                return {}
+
+
+def _drain(fetcher: Any, topics: Mapping[str, str], wanted: set[int]) -> Fetched:
+    drained: Fetched = {}
+    for tp in list(fetcher._records):
+        if tp.partition not in wanted:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        result = fetcher._records[tp]
+        if type(result) is not FetchResult:
+            if drained:  # the error is met at the next call
+                return drained
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+            result.check_raise()
+        slabs = take(topics[tp.topic], result, TAKE_EVENTS)
+        if not result.has_more():
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+        if slabs:
+            drained[tp] = slabs
+    return drained
+
+
+async def _more(fetcher: Any, timeout_s: float) -> bool:
+    """Wait until something more is fetched; False after the time, or when the fetcher was closed."""
+    waiter = fetcher._create_fetch_waiter()
+    done, _ = await asyncio.wait([waiter], timeout=timeout_s)
+    if not done or fetcher._closed:
+        waiter.cancel()
+        return False
+    waiter.result()
+    return True

@@ -1,0 +1,22 @@
+"""The transport that a Faust app is given in place of its own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import AppT
+from yarl import URL
+
+from pipeline.transport.consumer import SlabConsumer
+from pipeline.transport.reading import Reading
+
+
+class SlabTransport(driver.Transport):
+    """Faust's aiokafka transport with the consumer of batches."""
+
+    Consumer: ClassVar[type[Any]] = SlabConsumer
+
+    def __init__(self, urls: list[URL], app: AppT, reading: Reading) -> None:
+        super().__init__(urls, app)
+        self.reading = reading

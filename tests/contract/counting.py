@@ -1,0 +1,92 @@
+"""A core that counts, in place of the real one: it holds the numbers that producers wrote to be complete and in order.
+
+A value is 8 bytes, the number of the event in its topic partition, from 0.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.core.batch import Slab
+from pipeline.core.record import Record, Rules, Source
+from pipeline.state.core import Columns
+from pipeline.topics import SOURCE_TOPICS
+
+DAY_MS = 86_400_000
+RULES = Rules(1, 7, 5, 90, 50, seed_fingerprint=4711)
+
+
+@dataclass
+class Counted:
+    """Per topic the next number, and the sum of all numbers."""
+
+    stream_time: int = 0
+    total: int = 0
+    next: dict[str, int] = field(default_factory=dict)
+
+
+class CountingCore:
+    """See the module. `events` of a record are the batch's values, topic by topic."""
+
+    def __init__(self, rules: Rules = RULES) -> None:
+        self.rules = rules
+
+    def empty(self) -> Counted:
+        return Counted()
+
+    def cut(self, state: Counted, slabs: list[Slab]) -> list[list[Slab]]:
+        parts: list[list[Slab]] = []
+        for slab in slabs:
+            if not parts or parts[-1][-1].arrived_ms // DAY_MS != slab.arrived_ms // DAY_MS:
+                parts.append([])
+            parts[-1].append(slab)
+        return parts
+
+    def decide(self, state: Counted, slabs: list[Slab]) -> Record:
+        values: dict[str, list[bytes]] = {}
+        bounds: dict[str, list[int]] = {}
+        for slab in slabs:
+            values.setdefault(slab.topic, []).extend(slab.values)
+            span = bounds.setdefault(slab.topic, [slab.offset, slab.offset])
+            assert span[1] == slab.offset, f"{slab.topic}: {slab.offset} follows {span[1]}"
+            span[1] = slab.offset + len(slab.values)
+        for topic, numbers in values.items():
+            first = state.next.get(topic, 0)
+            wanted = struct.pack(f">{len(numbers)}q", *range(first, first + len(numbers)))
+            assert b"".join(numbers) == wanted, f"{topic} does not go on at {first}"
+        sources = [Source(topic, first, end, end - first) for topic, (first, end) in bounds.items()]
+        now = max([state.stream_time, *(slab.arrived_ms * 1000 for slab in slabs)])
+        return Record(self.rules, now, sources, events=b"".join(v for vs in values.values() for v in vs))
+
+    def apply(self, state: Counted, record: Record) -> None:
+        numbers = struct.unpack(f">{len(record.events) // 8}q", record.events)
+        state.total += sum(numbers)
+        state.stream_time = record.stream_time
+        for source in record.sources:
+            state.next[source.topic] = state.next.get(source.topic, 0) + source.next - source.first
+
+    def columns(self, state: Counted) -> Columns:
+        numbers = [state.next.get(topic, 0) for topic in SOURCE_TOPICS]
+        return {"next": np.array(numbers, np.int64), "rest": np.array([state.stream_time, state.total], np.int64)}
+
+    def from_columns(self, columns: Columns) -> Counted:
+        stream_time, total = columns["rest"].tolist()
+        numbers = zip(SOURCE_TOPICS, columns["next"].tolist(), strict=True)
+        return Counted(stream_time, total, {topic: number for topic, number in numbers if number})
+
+
+def main() -> None:
+    """Run a worker with this core, from the environment's settings."""
+    from pipeline import settings
+    from pipeline.cli.worker import run
+
+    wait_s = float(os.environ.pop("COUNTING_BROKER_WAIT", "60"))
+    run(settings.load(), CountingCore(), wait_s)
+
+
+if __name__ == "__main__":
+    main()
