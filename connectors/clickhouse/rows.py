@@ -153,13 +153,13 @@ def _events(partition: int, decided: Sequence[Decided]) -> pa.Table:
 
 def _read_events(partition: int, decided: Decided) -> pa.Table:
     with pa.ipc.open_stream(decided.record.events) as reader:
-        if not reader.schema.equals(EVENTS):
-            differ = sorted({field.name for field in set(reader.schema) ^ set(EVENTS)})
+        if reader.schema.names != EVENTS.names:
+            differ = sorted(set(reader.schema.names) ^ set(EVENTS.names))
             raise UnreadableRows(
                 f"journal partition {partition}, offset {decided.offset}: its events have other columns than this tally"
                 f" knows ({', '.join(differ) or 'in another order'}): run the version that wrote them, or a newer one"
             )
-        table = reader.read_all()
+        table = reader.read_all().cast(EVENTS)
     n = table.num_rows
     own = pa.repeat(pa.scalar(partition, pa.uint16()), n)
     offset = pa.repeat(pa.scalar(decided.offset, pa.uint64()), n)

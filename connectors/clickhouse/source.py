@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 _LOG = logging.getLogger("tally.sink")
 _QUEUE_BYTES = 64 * MIB  # fetched and not yet taken, over all partitions
 _FETCH_BYTES = 50 * MIB  # of one answer, as librdkafka's default; more where one record may be larger
-_SESSION_MS = 45_000  # after which a silent sink's partitions go to others
+_SESSION_MS = 10_000  # after which a silent sink's partitions go to others; heartbeats have a thread of their own
 _LOST = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -209,9 +209,10 @@ class Source:
 def _consumer_settings(settings: Settings) -> dict[str, Any]:
     record = settings.topics.journal_message_bytes + MIB  # a record batch is a little larger than its record
     answer = max(_FETCH_BYTES, record)
-    return kafka_client(settings) | {
+    named = {"group.instance.id": settings.sink.name} if settings.sink.name else {}
+    return kafka_client(settings) | named | {
         "group.id": settings.sink.group_id,
-        "client.id": "tally-sink",
+        "client.id": settings.sink.name or "tally-sink",
         "group.protocol": "classic",
         "partition.assignment.strategy": "range",  # all partitions are given back at a rebalance: one way to lose one
         "session.timeout.ms": _SESSION_MS,

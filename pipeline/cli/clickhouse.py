@@ -102,7 +102,6 @@ def sink() -> None:
 
       tally --set sink.metrics_port=9102 sink
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     from confluent_kafka import KafkaException
 
     from connectors.clickhouse.ranges import Limits
@@ -110,10 +109,11 @@ def sink() -> None:
     from connectors.clickhouse.settings import INSERT_SECONDS_MAX, RANGE_BYTES_MAX, target
     from connectors.clickhouse.sink import FATAL, Sink
     from connectors.clickhouse.source import Source
-    from pipeline import metrics
+    from pipeline import logs, metrics
     from pipeline.settings import load
 
     settings = load()
+    logs.setup()
     stop = _stop_on_signals()
     service = Service(target(settings), INSERT_SECONDS_MAX)
     try:
