@@ -150,6 +150,10 @@ def nested(levels: int) -> str:
     return "\n".join(["def f(x):", *body, "    " * (levels + 1) + "pass", ""])
 
 
+def indented(*lines: str) -> str:
+    return "".join(f"    {line}\n" for line in lines)
+
+
 AT_THE_BOUND: list[tuple[Rule, str]] = [
     (lines_of_module, "x = 1\n" * MODULE_LINES_MAX),
     (lines_of_functions, "def f():\n" + "    x = 1\n" * (FUNCTION_LINES_MAX - 1)),
@@ -169,7 +173,7 @@ PAST_IT: list[tuple[Rule, str]] = [
     (nesting, nested(NESTING_MAX + 1)),
     (
         nesting,
-        "def f(x):\n    try: pass\n    finally:\n        with x:\n            for y in x:\n                while y: ...\n",
+        "def f(x):\n" + indented("try:", "    pass", "finally:", " with x:", "  for y in x:", "   while y: pass"),
     ),
     (names, "def read_utils(): ...\n"),
     (names, "class ConnectionManager: ...\n"),
