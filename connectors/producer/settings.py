@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline import schema_ids as ids
 from pipeline.settings import Settings
-
-_LOCKED = {"channel": 1, "profile": 2, "account": 3, "crm": 4}
 
 
 def schema_ids(settings: Settings) -> dict[str, int]:
-    """Schema id by schema."""
-    return dict(_LOCKED)
+    """Schema id by schema: of the newest version, from the Schema Registry where one is set."""
+    return ids.newest(ids.resolve(settings))
