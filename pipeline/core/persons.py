@@ -154,8 +154,9 @@ class Persons:
         involved = np.unique(np.concatenate([was[was > 0], person]))
         members, of = self._members(involved)
         stays = ~np.isin(members, changed)
-        members = np.concatenate([members[stays], changed])
-        of = np.concatenate([of[stays], person])
+        joined = involved[(self._nodes["person"][involved] == 0) & ~np.isin(involved, changed)]  # stood alone till now
+        members = np.concatenate([members[stays], changed, joined])
+        of = np.concatenate([of[stays], person, joined])
         self._nodes["first"][involved] = 0
         order = np.lexsort((members, of))
         members, of = members[order], of[order]
