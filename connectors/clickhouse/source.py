@@ -210,22 +210,26 @@ def _consumer_settings(settings: Settings) -> dict[str, Any]:
     record = settings.topics.journal_message_bytes + MIB  # a record batch is a little larger than its record
     answer = max(_FETCH_BYTES, record)
     named = {"group.instance.id": settings.sink.name} if settings.sink.name else {}
-    return kafka_client(settings) | named | {
-        "group.id": settings.sink.group_id,
-        "client.id": settings.sink.name or "tally-sink",
-        "group.protocol": "classic",
-        "partition.assignment.strategy": "range",  # all partitions are given back at a rebalance: one way to lose one
-        "session.timeout.ms": _SESSION_MS,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",
-        "isolation.level": "read_uncommitted",
-        "max.partition.fetch.bytes": record,
-        "fetch.max.bytes": answer,
-        "receive.message.max.bytes": answer + MIB,
-        "queued.max.messages.kbytes": _QUEUE_BYTES // 1024,
-        "fetch.wait.max.ms": 100,
-    }
+    return (
+        kafka_client(settings)
+        | named
+        | {
+            "group.id": settings.sink.group_id,
+            "client.id": settings.sink.name or "tally-sink",
+            "group.protocol": "classic",
+            "partition.assignment.strategy": "range",  # all partitions are given back at a rebalance: one way to lose one
+            "session.timeout.ms": _SESSION_MS,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_uncommitted",
+            "max.partition.fetch.bytes": record,
+            "fetch.max.bytes": answer,
+            "receive.message.max.bytes": answer + MIB,
+            "queued.max.messages.kbytes": _QUEUE_BYTES // 1024,
+            "fetch.wait.max.ms": 100,
+        }
+    )
 
 
 def _words(error: KafkaException) -> str:

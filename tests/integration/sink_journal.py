@@ -132,18 +132,22 @@ class Partition:
         r = self.random
         occurred = BEGIN + timedelta(microseconds=r.randrange(DAYS * 86_400_000_000))
         account = f"acc-{self.number}-{r.randrange(2)}"
-        event: Row = dict.fromkeys(EVENTS.names) | {
-            "account_id": account,
-            "source": "altcraft",
-            "profile_id": f"p{r.randrange(40)}" if r.random() < 0.97 else None,
-            "occurred_at": occurred,
-            "arrived_at": (occurred + timedelta(days=r.random() * 6)).replace(microsecond=0),
-            "is_test": r.random() < 0.03,
-            "hits": 1,
-            "activity": 0,
-            "corrects": 0,
-            "properties": [("k", "ü" * r.randrange(3))] if r.random() < 0.5 else None,
-        } | dict.fromkeys(KINDS, 0)
+        event: Row = (
+            dict.fromkeys(EVENTS.names)
+            | {
+                "account_id": account,
+                "source": "altcraft",
+                "profile_id": f"p{r.randrange(40)}" if r.random() < 0.97 else None,
+                "occurred_at": occurred,
+                "arrived_at": (occurred + timedelta(days=r.random() * 6)).replace(microsecond=0),
+                "is_test": r.random() < 0.03,
+                "hits": 1,
+                "activity": 0,
+                "corrects": 0,
+                "properties": [("k", "ü" * r.randrange(3))] if r.random() < 0.5 else None,
+            }
+            | dict.fromkeys(KINDS, 0)
+        )
         if r.random() < 0.04:
             return event | {"channel": "", "type": "profile_merged", "origin_topic": "events.profile"}
         channel, campaign = r.choice(CHANNELS), r.randrange(4)
@@ -170,7 +174,9 @@ class Partition:
             self._merge(account, profile, touched)
         if event["type"] in ACTIVITIES and not event["is_test"]:
             event["activity"] = 1
-            event["cycle_start"] = cycle = event["occurred_at"].replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+            event["cycle_start"] = cycle = event["occurred_at"].replace(
+                day=1, hour=0, minute=0, second=0, microsecond=0
+            )
             cycles.add((account, cycle))
             self.used[account, cycle] += 1
             self.closed[account, cycle] += event["arrived_at"] < next_month(cycle)
@@ -241,7 +247,9 @@ class Partition:
                     kinds.append(("unique_link_click", e["link"]))
             for kind, link in kinds:
                 key = (kind, e["account_id"], e["channel"], about, link, person)
-                best[key] = min(best.get(key, (True, datetime.max.replace(tzinfo=UTC), 0)), (vendor, e["occurred_at"], number))
+                best[key] = min(
+                    best.get(key, (True, datetime.max.replace(tzinfo=UTC), 0)), (vendor, e["occurred_at"], number)
+                )
         return {(key[0], value[2]) for key, value in best.items()}
 
 
