@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -145,6 +147,18 @@ def run(command: Callable[[], Any]) -> NoReturn:
         sys.stdout = None  # type: ignore[assignment]
         raise SystemExit(int(Exit.FAILED)) from None
     raise SystemExit(int(Exit.OK))
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """While it lasts, Ctrl-C and SIGTERM only set the event: the command finishes what it has begun, and exits 0."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
