@@ -1,4 +1,4 @@
-"""The bytes of an event: its Avro body, and the Confluent frame around it.
+"""The bytes of an event: its Avro body. The frame around it is of `schema_ids`.
 
 One event has one body: maps are written with sorted keys, arrays and maps as one block. The encoder is compiled from
 the schema for the types that event schemas use (DESIGN 6); byte for byte it writes what fastavro writes, and 4 times
@@ -15,14 +15,8 @@ _Add = Callable[[bytes], None]
 _Writer = Callable[[Any, _Add], None]
 Encoder = Callable[[Mapping[str, Any]], bytes]
 
-_FRAME = struct.Struct(">bI")
 _DOUBLE = struct.Struct("<d")
 _LENGTHS_KEPT = 4096  # varints of the usual lengths, made once
-
-
-def frame(schema_id: int, body: bytes) -> bytes:
-    """Confluent's frame: byte 0, the schema id big-endian, the body."""
-    return _FRAME.pack(0, schema_id) + body
 
 
 def encoder(schema: Mapping[str, Any]) -> Encoder:

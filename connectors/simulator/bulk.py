@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from connectors.simulator.settings import Traffic
 from connectors.simulator.truth import ACCEPTED, DUPLICATE, Truth
-from pipeline.event_bytes import frame, varint
+from pipeline.event_bytes import varint
+from pipeline.schema_ids import frame
 from pipeline.topics import SOURCE_TOPICS
 
 BLOCK_EVENTS = 10_000

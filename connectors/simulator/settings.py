@@ -15,7 +15,7 @@ SPAN_DAYS_MAX = 3
 
 @dataclass(frozen=True)
 class Traffic:
-    """One run. `events` None: without end. `rate` 0: as fast as it goes, over the days before `start`; else live."""
+    """One run. With `events` its traffic is of the days before `start`; without end (None) it is live, `rate` a second."""
 
     seed: int
     events: int | None
@@ -31,9 +31,8 @@ class Traffic:
 
     def time(self, number: int) -> int:
         """When the event of that number is sent, UTC microseconds."""
-        if self.rate > 0:
+        if self.events is None:
             return self.start + int(number * 1_000_000 / self.rate)
-        assert self.events is not None, "traffic of the past has an end"
         return self.start - self.span + self.span * number // max(self.events, 1)
 
 

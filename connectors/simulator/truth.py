@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import schemas
 from pipeline.core.reasons import Reject
-from pipeline.event_bytes import encoder, frame
+from pipeline.event_bytes import encoder
+from pipeline.schema_ids import frame
 from pipeline.topics import SCHEMAS, schema_of
 
 ACCEPTED = "accepted"

@@ -13,8 +13,9 @@ import typer
 from pipeline.cli import console
 
 if TYPE_CHECKING:
-    from connectors.producer.rows import Fault, Translator
+    from connectors.producer.rows import Fault, Message, Translator
     from connectors.producer.service import Sender
+    from connectors.producer.source import Line
 
 FAULTS_KEPT_MAX = 1_000  # of the summary in JSON; every fault is a line on standard error
 _LOOK_EVENTS = 256  # how often the progress looks at the clock
@@ -83,8 +84,10 @@ def produce(
     failure = ""
     try:
         _send_lines(file, translator, sender, run, on_error)
-    except OSError as error:
-        failure = f"cannot read {file}: {error.strerror or error}"
+    except Undelivered as error:
+        failure = str(error)
+    except (OSError, EOFError) as error:  # EOFError: a gzip file that was cut off
+        failure = f"cannot read {file}: {getattr(error, 'strerror', None) or error}"
     finally:
         failure = failure or close_sender(sender)
         _summarise(run, dry_run, sender, format_)
@@ -120,26 +123,32 @@ def close_sender(sender: Sender | None) -> str:
 
 def _send_lines(file: str, translator: Translator, sender: Sender | None, run: Run, on_error: OnError) -> None:
     from connectors.producer.rows import Fault
-    from connectors.producer.source import LINE_BYTES_MAX, lines, opened
+    from connectors.producer.source import lines, opened
 
     with opened(file) as source, console.Progress() as progress:
-        for number, content in lines(source):
-            run.lines = number
-            if content is None:
-                found: Any = Fault(number, "line", f"is longer than {LINE_BYTES_MAX} bytes")
-            else:
-                found = translator.translate(content, number)
+        for line in lines(source):
+            run.lines = line.number
+            found = _translate(translator, line)
             if isinstance(found, Fault):
                 _tell(run, found, progress)
                 if on_error is OnError.STOP:
-                    run.stopped_at = number
+                    run.stopped_at = line.number
                     return
                 continue
             run.topics[found.topic] += 1
             if sender is not None:
                 sender.send(*found)
-            if number % _LOOK_EVENTS == 0:
+            if line.number % _LOOK_EVENTS == 0:
                 progress.show(lambda: f"{run.events:,} events, {run.bad:,} bad lines")
+
+
+def _translate(translator: Translator, line: Line) -> Message | Fault:
+    from connectors.producer.rows import Fault
+    from connectors.producer.source import LINE_BYTES_MAX
+
+    if line.content is None:
+        return Fault(line.number, "line", f"is longer than {LINE_BYTES_MAX} bytes")
+    return translator.translate(line.content, line.number)
 
 
 def _tell(run: Run, fault: Fault, progress: console.Progress) -> None:

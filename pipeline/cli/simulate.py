@@ -32,14 +32,14 @@ class Kind(StrEnum):
     BULK = "bulk"
 
 
-def simulate(
+def simulate(  # style: a command's options are its parameters
     events: Annotated[int | None, typer.Option(min=1, help="How many; default 20,000, with --rate no end.")] = None,
     accounts: Annotated[int, typer.Option(min=1, max=10_000, help="How many tenants.")] = 6,
     seed: Annotated[int, typer.Option(help="One seed and start give one stream.")] = 1,
     start: Annotated[
         str | None, typer.Option(help="RFC 3339; the traffic is of the days before it. Default: now.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0, help="Events a second, live; 0: as fast as it goes.")] = 0,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second; 0: as fast as it goes.")] = 0,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long.")] = None,
     to: Annotated[
         str, typer.Option(metavar="kafka|FILE", help="Kafka, or a file of JSON lines for tally produce.")
@@ -78,8 +78,16 @@ def simulate(
         console.fail("--traffic bulk goes to Kafka, as fast as it goes: leave out --to and --rate", console.Exit.USAGE)
     truth = Truth()
     started = time.monotonic()
+    failure = _run(settings, shape, to if traffic is Kind.REALISTIC else None, truth, seconds)
+    _summarise(truth, to, time.monotonic() - started, format_)
+    if failure:
+        console.fail(failure)
+
+
+def _run(settings: Settings, shape: Traffic, to: str | None, truth: Truth, seconds: float | None) -> str:
+    """Publishes until the end, a signal or the time; `to` None: in bulk. Returns what failed, or nothing."""
+    deadline = float("inf") if seconds is None else time.monotonic() + seconds
     with console.Progress() as progress, console.stop_on_signals() as signalled:
-        deadline = float("inf") if seconds is None else started + seconds
 
         def stopped() -> bool:
             return signalled.is_set() or time.monotonic() >= deadline
@@ -87,13 +95,9 @@ def simulate(
         def shown() -> None:
             progress.show(lambda: f"{truth.topics.total():,} events published")
 
-        if traffic is Kind.BULK:
-            failure = _bulk(settings, shape, truth, stopped, shown)
-        else:
-            failure = _realistic(settings, shape, to, truth, stopped, shown)
-    _summarise(truth, to, time.monotonic() - started, format_)
-    if failure:
-        console.fail(failure)
+        if to is None:
+            return _bulk(settings, shape, truth, stopped, shown)
+        return _realistic(settings, shape, to, truth, stopped, shown)
 
 
 def _shape(settings: Settings, numbers: tuple[int | None, int, int, float], start: str | None) -> Traffic:
@@ -124,12 +128,12 @@ def _realistic(
 
     story = Story(shape, vocabulary.load(), oversized=settings.topics.compression != "none")
     with _out(settings, to) as (out, sender):
-        failure = ""
         try:
             publish(story.items(), out, truth, shape.rate, stopped, shown)
         except Undelivered as error:
-            failure = str(error)
-        return failure or close_sender(sender)
+            close_sender(sender)
+            return str(error)
+        return close_sender(sender)
 
 
 @contextlib.contextmanager
@@ -159,7 +163,6 @@ def _bulk(
     from connectors.simulator.bulk import Bulk
 
     sender = open_sender(settings)
-    failure = ""
     try:
         for block in Bulk(shape, schema_ids(settings)).blocks():
             if stopped():
@@ -169,8 +172,9 @@ def _bulk(
             block.count(truth)
             shown()
     except Undelivered as error:
-        failure = str(error)
-    return failure or close_sender(sender)
+        close_sender(sender)
+        return str(error)
+    return close_sender(sender)
 
 
 def _summarise(truth: Truth, to: str, seconds: float, format_: console.Format) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
@@ -77,26 +78,31 @@ def _held(settings: object) -> dict[Place, int]:
 
 def _follow(service: Service, wanted: Mapping[Place, int], deadline: float) -> dict[Place, int]:
     """What is missing at the end; asks at least once. ClickHouse may be away in between, but not at the beginning."""
+    total = sum(wanted.values())
+    left, away = _ask(service, wanted, None)
+    with console.Progress() as progress:
+        while (left or away) and time.monotonic() < deadline:
+            said = f"{total - sum(left.values()):,} of {total:,} events accounted for{away}"
+            progress.show(functools.partial(str, said))
+            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+            left, away = _ask(service, wanted, left)
+    return left
+
+
+def _ask(
+    service: Service, wanted: Mapping[Place, int], before: dict[Place, int] | None
+) -> tuple[dict[Place, int], str]:
+    """What is missing now; while ClickHouse is away, what was missing before, and that it is away."""
     from connectors.clickhouse.service import Refused, Unavailable
 
-    total = sum(wanted.values())
-    left: dict[Place, int] | None = None
-    away = ""
-    with console.Progress() as progress:
-        while True:
-            try:
-                left, away = missing(wanted, _read(service)), ""
-            except Refused as error:
-                console.fail(str(error))
-            except Unavailable as error:
-                if left is None:
-                    console.fail(f"{error}. Start it (`tally up`), or set TALLY_CLICKHOUSE__URL to one that answers")
-                away = f"; {error}"
-            if (not left and not away) or time.monotonic() >= deadline:
-                return left
-            done = total - sum(left.values())
-            progress.show(lambda done=done, away=away: f"{done:,} of {total:,} events accounted for{away}")
-            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+    try:
+        return missing(wanted, _read(service)), ""
+    except Refused as error:
+        console.fail(str(error))
+    except Unavailable as error:
+        if before is None:
+            console.fail(f"{error}. Start it (`tally up`), or set TALLY_CLICKHOUSE__URL to one that answers")
+        return before, f"; {error}"
 
 
 def _read(service: Service) -> dict[Place, int]:
