@@ -1,1 +1,1 @@
-"""Seeded traffic that looks real: `rows` tells stories, `wrong` what goes wrong; `bulk` is quick. All know the truth."""
+"""Seeded traffic that looks real: `rows` tells stories, `wrong` what goes wrong, `bulk` is quick; all with the truth."""

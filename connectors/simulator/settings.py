@@ -15,7 +15,7 @@ SPAN_DAYS_MAX = 3
 
 @dataclass(frozen=True)
 class Traffic:
-    """One run. With `events` its traffic is of the days before `start`; without end (None) it is live, `rate` a second."""
+    """One run. With `events` its traffic is of the days before `start`; without (None) it is live, `rate` a second."""
 
     seed: int
     events: int | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,9 +74,10 @@ def produce(
         "profile_id":"p1","message_id":"m1"}' | tally produce -
     """
     from connectors.producer.rows import Translator
+    from connectors.producer.service import Undelivered
+    from connectors.producer.settings import schema_ids
     from pipeline import settings as tree
     from pipeline.core import vocabulary
-    from connectors.producer.settings import schema_ids
 
     settings = tree.load()
     translator = Translator(vocabulary.load(), schema_ids(settings))
@@ -122,24 +124,33 @@ def close_sender(sender: Sender | None) -> str:
 
 
 def _send_lines(file: str, translator: Translator, sender: Sender | None, run: Run, on_error: OnError) -> None:
-    from connectors.producer.rows import Fault
     from connectors.producer.source import lines, opened
 
     with opened(file) as source, console.Progress() as progress:
-        for line in lines(source):
-            run.lines = line.number
-            found = _translate(translator, line)
-            if isinstance(found, Fault):
-                _tell(run, found, progress)
-                if on_error is OnError.STOP:
-                    run.stopped_at = line.number
-                    return
-                continue
-            run.topics[found.topic] += 1
+        for message in _messages(lines(source), translator, run, on_error, progress):
+            run.topics[message.topic] += 1
             if sender is not None:
-                sender.send(*found)
-            if line.number % _LOOK_EVENTS == 0:
+                sender.send(*message)
+            if run.lines % _LOOK_EVENTS == 0:
                 progress.show(lambda: f"{run.events:,} events, {run.bad:,} bad lines")
+
+
+def _messages(
+    lines: Iterable[Line], translator: Translator, run: Run, on_error: OnError, progress: console.Progress
+) -> Iterator[Message]:
+    """The good lines' messages; bad lines are told, the first one ends it unless they are to be skipped."""
+    from connectors.producer.rows import Fault
+
+    for line in lines:
+        run.lines = line.number
+        found = _translate(translator, line)
+        if not isinstance(found, Fault):
+            yield found
+            continue
+        _tell(run, found, progress)
+        if on_error is OnError.STOP:
+            run.stopped_at = line.number
+            return
 
 
 def _translate(translator: Translator, line: Line) -> Message | Fault:
