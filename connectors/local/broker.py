@@ -29,6 +29,7 @@ JVM = (
     "-XX:Tier4BackEdgeThreshold=400000",
 )
 FORMAT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # runs for a second: no second stage at all
+ENVIRONMENT = {"LC_ALL": "C.UTF-8"}  # else Java takes other letters in file names for question marks
 FORMAT_SECONDS = 60  # takes 1; a machine under heavy load may take tens
 _LISTENER = re.compile(r"^listeners=PLAINTEXT://127\.0\.0\.1:(\d+)", re.MULTILINE)
 _TAKEN = re.compile(r"BindException|Address already in use|Socket server failed to bind")
@@ -57,7 +58,7 @@ controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://{ports.LOOPBACK}:{port},CONTROLLER://{ports.LOOPBACK}:{controller_port}
 advertised.listeners=PLAINTEXT://{ports.LOOPBACK}:{port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={folder / "data"}
+log.dirs={escaped(folder / "data")}
 # Topics are made by `tally topics apply`; a name misspelt must not become one.
 auto.create.topics.enable=false
 # One node keeps one copy.
@@ -81,6 +82,13 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
+def escaped(path: Path) -> str:
+    """A path as the value of a Java properties file, which is read as Latin-1."""
+    units = str(path).replace("\\", "\\\\").encode("utf-16-be")
+    pairs = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    return "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in pairs)
+
+
 def start(folder: Path, port: int | None, progress: Progress) -> Broker:
     """Start the broker on the data of `folder`. Without a port it keeps its former one if that is free, else any.
 
@@ -98,8 +106,11 @@ def start(folder: Path, port: int | None, progress: Progress) -> Broker:
     log = folder / "kafka.log"
     logging = [
         f"-Dtally.log={log.absolute()}",
+        f"-Dtally.rolled={str(log.absolute()).replace('%', '%%')}",
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
+        # Both are what Kafka 4.1 does and Java 25 warns about.
         "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
         "-cp",
         class_path,
     ]
@@ -109,7 +120,7 @@ def start(folder: Path, port: int | None, progress: Progress) -> Broker:
     progress("Kafka: starting", 0, 0)
     console_log = folder / "console.log"
     console_log.unlink(missing_ok=True)
-    process = spawn([java, HEAP, *JVM, *logging, "kafka.Kafka", str(config)], console_log, {})
+    process = spawn([java, HEAP, *JVM, *logging, "kafka.Kafka", str(config)], console_log, ENVIRONMENT)
     return Broker(process, chosen, log)
 
 
@@ -147,7 +158,13 @@ def _format(java: list[str], config: Path, folder: Path) -> None:
     command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=FORMAT_SECONDS,
+            check=False,
+            env=os.environ | ENVIRONMENT,
         )
     except subprocess.TimeoutExpired:
         raise StackError(f"Kafka did not format its storage within {FORMAT_SECONDS} s; try again.") from None

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors.local.chdb_errors import NOT_ENOUGH_SPACE, RequestFault
 from connectors.local.chdb_requests import Request, Statement, identifier, quote
 from connectors.local.faults import StackError
 
@@ -28,7 +29,7 @@ MEMORY_BYTES = 2 * 1024**3  # of the whole engine
 QUERY_MEMORY_BYTES = 3 * 1024**3 // 2  # of one statement: one alone must not starve merges
 MARK_CACHE_BYTES = 256 * 1024**2  # the engine's default of 5 GiB is a server's
 RESULT_BYTES_MAX = 512 * 1024**2  # an answer is held in memory as a whole
-DRAIN_SECONDS = 8.0  # what running statements have to end when the front stops
+CLOSE_SECONDS = 1.0  # for a statement still running after the front has waited for it
 
 
 class Result(NamedTuple):
@@ -78,8 +79,8 @@ class Engine:
             return Result(result.bytes() or b"", _summary(result))
 
     def close(self) -> None:
-        """Wait for running statements within DRAIN_SECONDS, close the engine, free the folder."""
-        deadline = time.monotonic() + DRAIN_SECONDS
+        """Close the engine, free the folder."""
+        deadline = time.monotonic() + CLOSE_SECONDS
         for _ in range(CONNECTIONS):
             with contextlib.suppress(queue.Empty):
                 self._free.get(timeout=max(0.0, deadline - time.monotonic())).close()
@@ -145,12 +146,20 @@ class Engine:
         assert statement.rows is not None
         descriptor, name = tempfile.mkstemp(dir=self._spool)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                for piece in statement.rows:
-                    file.write(piece)
+            _spool(descriptor, statement.rows)
             return Result(b"", _summary(_query(connection, statement.from_file(name), "TSV", parameters)))
         finally:
             Path(name).unlink()
+
+
+def _spool(descriptor: int, rows: Iterator[bytes]) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        for piece in rows:
+            try:
+                file.write(piece)
+            except OSError as error:
+                text = f"the rows could not be written to disk before their insert: {error.strerror}"
+                raise RequestFault(NOT_ENOUGH_SPACE, text, "NOT_ENOUGH_SPACE", close=True) from None
 
 
 def _take(path: Path) -> Any:
@@ -202,20 +211,20 @@ def _query(connection: Any, sql: str, form: str, parameters: dict[str, str]) -> 
 
 @contextlib.contextmanager
 def _surroundings(connection: Any, request: Request) -> Iterator[None]:
-    """Database and settings of one request, put back afterwards to what the connection had."""
-    names = list(request.settings)
-    before = _current(connection, names) if names and request.session else {}
+    """Database and settings of one request; the settings are put back afterwards to what the connection had."""
+    before = _current(connection, list(request.settings)) if request.settings and request.session else {}
     try:
         if request.database:
             connection.query(f"USE {identifier(request.database)}", "TSV")
-        if names:
-            pairs = ", ".join(f"{name} = {quote(value)}" for name, value in request.settings.items())
-            connection.query(f"SET {pairs}", "TSV")
+        if request.settings:
+            pairs = (f"{name} = {quote(value)}" for name, value in request.settings.items())
+            connection.query(f"SET {', '.join(pairs)}", "TSV")
         yield
     finally:
-        if names:
-            pairs = ", ".join(f"{name} = {quote(before[name]) if name in before else 'DEFAULT'}" for name in names)
-            connection.query(f"SET {pairs}", "TSV")
+        for name in request.settings:
+            value = quote(before[name]) if name in before else "DEFAULT"
+            with contextlib.suppress(RuntimeError):  # a setting that does not exist was refused above
+                connection.query(f"SET {name} = {value}", "TSV")
         if request.database and not request.session:
             connection.query("USE default", "TSV")
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 NOT_IMPLEMENTED = 48
 BAD_ARGUMENTS = 36
+NOT_ENOUGH_SPACE = 243
 UNKNOWN = 1002
 _CODE = re.compile(r"Code: (\d+)")
 # What ClickHouse's own HTTP server answers for these codes; all others are 500.

@@ -45,6 +45,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """A statement."""
+        with self.server.working():
+            self._answer()
+
+    def _answer(self) -> None:
         body = self._body()
         headers = {
             "X-ClickHouse-Query-Id": str(uuid.uuid4()),

@@ -47,8 +47,9 @@ TRANSPORT = frozenset(
         "add_http_cors_header",
     )
 )
-_COMMENTS = r"^\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*"
+_COMMENTS = r"^\s*(?>/\*.*?\*/\s*|--[^\n]*\n\s*)*+"  # atomic: hundreds of comments must not be tried in groups
 _INSERT = re.compile(_COMMENTS + r"INSERT\s+INTO\b", re.I | re.S)
+_SELECT = re.compile(r"(?<![`\"'])\bSELECT\b", re.I)
 _ANSWERING = "SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS|VALUES|FROM|CHECK"
 _READ = re.compile(_COMMENTS + rf"\(*\s*({_ANSWERING})\b", re.I | re.S)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.I)
@@ -126,7 +127,7 @@ def statement(sql: str, default_format: str, body: Iterator[bytes]) -> Statement
     if not sql:
         return _from_body(default_format, body)
     found = _FORMAT.search(sql)
-    if found and _INSERT.match(sql):
+    if found and _takes_rows(sql):
         return Statement(sql[: found.start()], found[1], answers=False, rows=body)
     rest = _text(body)
     if rest:  # INSERT ... VALUES with the values in the body
@@ -140,13 +141,18 @@ def _from_body(default_format: str, body: Iterator[bytes]) -> Statement:
         head += piece
         if len(head) >= HEAD_BYTES:
             break
-    if _INSERT.match(head[:4096].decode("utf-8", errors="replace")):
-        found = _FORMAT_LINE.search(head[:HEAD_BYTES])
-        if found and found[1].lower() != b"values":
-            sql = head[: found.start()].decode("utf-8")
+    found = _FORMAT_LINE.search(head[:HEAD_BYTES])
+    if found and found[1].lower() != b"values":
+        sql = head[: found.start()].decode("utf-8", errors="replace")
+        if _takes_rows(sql):
             rows = itertools.chain((head[found.end() :],), body)
             return Statement(sql, found[1].decode("ascii"), answers=False, rows=rows)
     return _plain(_text(itertools.chain((head,), body)), default_format)
+
+
+def _takes_rows(sql: str) -> bool:
+    """Whether a statement that ends with a format inserts rows that follow it."""
+    return bool(_INSERT.match(sql)) and not _SELECT.search(sql)
 
 
 def _plain(sql: str, default_format: str) -> Statement:

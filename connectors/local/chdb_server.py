@@ -9,10 +9,12 @@ settings, parameters, four compressions. SIGTERM and SIGINT end it: running stat
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from connectors.local.ports import LOOPBACK
 
 BODY_BYTES_MAX = 512 * 1024 * 1024  # as sent and as decompressed; a sink's insert of 100,000 rows is 20-60 MB
 CONNECTIONS_MAX = 128  # each is a thread; a client keeps up to eight
+DRAIN_SECONDS = 8.0  # what requests at work have to end when the front stops
 CONNECTION_WAIT_SECONDS = 5.0  # for a slot, then the connection is closed
 
 
@@ -38,6 +41,25 @@ class Front(ThreadingHTTPServer):
         self.engine = engine
         self.body_bytes_max = body_bytes_max
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        self._at_work = 0
+        self._idle = threading.Condition()
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Around a request, from its first byte understood to its answer sent."""
+        with self._idle:
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._at_work -= 1
+                self._idle.notify_all()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until every request is answered; False: some were not, within that time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._at_work == 0, seconds)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """In a thread, as long as there is a slot."""
@@ -77,6 +99,7 @@ def main() -> None:
     sys.stdout.flush()
     front.serve_forever(poll_interval=0.1)
     front.server_close()
+    front.drain(DRAIN_SECONDS)
     front.engine.close()
 
 

@@ -18,6 +18,7 @@ from pipeline.settings import SEED_DIGITS, SEED_FILE, STACK_FILE
 FORMAT = 1  # of the folder: raised when data of an older one can no longer be read
 FORMAT_FILE = "format"
 LOCK_FILE = "lock"
+_ODD = frozenset("*?{},\\\n\r")  # in a path: patterns to the engine's INFILE, a list to Kafka's log.dirs
 PARTS = {"kafka": "bootstrap_servers", "clickhouse": "url"}  # of the stack, and what stack.json calls their address
 
 
@@ -28,6 +29,11 @@ def opened(home: Path) -> Iterator[None]:
     Raises:
         StackError: not writable, of another format, or in use.
     """
+    if odd := sorted(set(str(home.absolute())) & _ODD):
+        raise StackError(
+            f"the home {home.absolute()} has {' '.join(odd)} in its path, which Kafka or the ClickHouse engine would "
+            "take for a list or a pattern. Choose another one with TALLY_HOME."
+        )
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = (home / LOCK_FILE).open("a")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from connectors.local import clickhouse, home, kafka
+from connectors.local import clickhouse, companions, home, kafka
 from connectors.local.stack import is_running
 from pipeline.kafka_security import kafka_client
 from pipeline.lag import Lag, Total, lag, totals
@@ -12,11 +12,11 @@ from pipeline.settings import Settings
 
 ANSWER_SECONDS = 3.0  # for a look; what needs longer is not well
 
-State = Literal["answers", "runs, does not answer", "does not answer", "not running"]
+State = Literal["answers", "runs", "runs, does not answer", "does not answer", "not running"]
 
 
 class Part(NamedTuple):
-    """Kafka or ClickHouse."""
+    """Kafka, ClickHouse, or a service left running beside them."""
 
     service: str
     address: str | None
@@ -36,7 +36,7 @@ class Found(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether every part answers."""
-        return all(part.state == "answers" for part in self.parts)
+        return all(part.state in ("answers", "runs") for part in self.parts)
 
 
 def inspect(settings: Settings) -> Found:
@@ -46,6 +46,8 @@ def inspect(settings: Settings) -> Found:
     lags: list[Lag] = []
     if parts[0].state == "answers":
         lags = _lags(settings, problems)
+    beside = companions.read(settings.home).items()
+    parts += [Part(name, None, "process", marked.pid, "runs") for name, marked in beside]
     return Found(parts, lags, totals(lags) if lags else [], problems)
 
 

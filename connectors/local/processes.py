@@ -5,8 +5,11 @@ A pid alone names nobody: after a crash another program may carry it. The start 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,13 @@ import psutil
 
 START_TOLERANCE_SECONDS = 2.0  # the clock may be set between two readings; a pid is not reused that fast
 KILL_SECONDS = 5.0  # from SIGKILL to gone; only a process in uninterruptible IO takes longer
+
+
+POLL_SECONDS = 0.02  # a clean stop takes tenths of a second
+
+_children: list[subprocess.Popen[bytes]] = []  # of this process that outlive the one who asked for them
+
+_guard = threading.Lock()
 
 
 class Mark(NamedTuple):
@@ -31,7 +41,7 @@ def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subp
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -39,6 +49,9 @@ def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subp
             env={**os.environ, **environ},
             start_new_session=True,
         )
+    with _guard:
+        _children.append(process)
+    return process
 
 
 def mark(pid: int) -> Mark:
@@ -69,18 +82,34 @@ def end(marked: Mark, seconds: float) -> bool:
     """SIGTERM, and SIGKILL after the deadline. Returns whether the process stopped by itself (or was gone).
 
     Raises:
-        psutil.TimeoutExpired: it does not even die of SIGKILL.
+        TimeoutError: it does not even die of SIGKILL.
     """
     process = find(marked)
     if process is None:
         return True
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.terminate()
-        process.wait(seconds)
-    except psutil.NoSuchProcess:
+    if _is_gone(marked, seconds):
         return True
-    except psutil.TimeoutExpired:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
-        process.wait(KILL_SECONDS)
-        return False
+    if not _is_gone(marked, KILL_SECONDS):
+        raise TimeoutError(f"process {marked.pid} does not end, not even by SIGKILL; it hangs in the system")
+    return False
+
+
+def _is_gone(marked: Mark, seconds: float) -> bool:
+    """Wait until it no longer runs. A zombie is gone: only its own parent can clear it away, and may be busy."""
+    deadline = time.monotonic() + seconds
+    while runs(marked):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    _clear_children()
     return True
+
+
+def _clear_children() -> None:
+    """Forget children that have ended, so that they do not stay zombies."""
+    with _guard:
+        _children[:] = [child for child in _children if child.poll() is None]

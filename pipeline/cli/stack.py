@@ -27,6 +27,7 @@ _BY = {
     "docker": "Docker",
     "jars": "Apache Kafka",
     "chdb": "embedded engine",
+    "process": "tally",
 }
 
 
@@ -90,13 +91,10 @@ def down(format_: _Format = console.Format.TABLE) -> None:
     except StackError as error:
         console.fail(str(error))
     rows: list[dict[str, object]] = [
-        {"service": name, "pid": pid, "state": "stopped" if clean else "killed: it did not stop in time"}
+        {"service": name, "address": None, "by": "process", "pid": pid, "state": _end_of(clean)}
         for name, pid, clean in ended
     ]
-    rows += [
-        _row(part, service, "stopped" if clean else "killed: it did not stop in time")
-        for part, service, clean in stopped
-    ]
+    rows += [_row(part, service, _end_of(clean)) for part, service, clean in stopped]
     if not rows and format_ is console.Format.TABLE:
         console.console().print(f"Nothing of {settings.home} was running.", markup=False)
         return
@@ -129,6 +127,10 @@ def _state_of(service: Service, *, new: bool) -> str:
     if service.by == "address":
         return "answers"
     return "started" if new else "running already"
+
+
+def _end_of(clean: bool) -> str:
+    return "stopped" if clean else "killed: it did not stop in time"
 
 
 def _print(settings: Settings, rows: list[dict[str, object]], format_: console.Format) -> None:
