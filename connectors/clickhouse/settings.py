@@ -53,7 +53,7 @@ class Target:
 
 
 def target(settings: Settings) -> Target:
-    """Where the tables are. A user and password in the URL go before those of the other settings.
+    """Where the tables are. A user in the URL goes before the one of the other setting.
 
     Raises:
         SettingsError: no address.
@@ -66,7 +66,7 @@ def target(settings: Settings) -> Target:
         port=url.port or (8443 if secure else 8123),
         secure=secure,
         username=unquote(url.username) if url.username else settings.clickhouse.username,
-        password=unquote(url.password) if url.password else password.get_secret_value() if password else "",
+        password=password.get_secret_value() if password else "",
         database=settings.clickhouse.database,
         cluster=settings.clickhouse.cluster,
     )

@@ -217,7 +217,8 @@ def _consumer_settings(settings: Settings) -> dict[str, Any]:
             "group.id": settings.sink.group_id,
             "client.id": settings.sink.name or "tally-sink",
             "group.protocol": "classic",
-            "partition.assignment.strategy": "range",  # all partitions are given back at a rebalance: one way to lose one
+            # All partitions are given back at a rebalance: one way to lose one.
+            "partition.assignment.strategy": "range",
             "session.timeout.ms": _SESSION_MS,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -89,7 +89,7 @@ class Partition:
         return found
 
     def _record(self, n: int) -> journal.Record:
-        sources = {topic: offset for topic, offset in self.read.items()}
+        sources = dict(self.read)
         accepted, begin = Counter(self.accepted), len(self.events)
         touched: set[tuple[str, str]] = set()
         cycles: set[tuple[str, datetime]] = set()
@@ -174,9 +174,8 @@ class Partition:
             self._merge(account, profile, touched)
         if event["type"] in ACTIVITIES and not event["is_test"]:
             event["activity"] = 1
-            event["cycle_start"] = cycle = event["occurred_at"].replace(
-                day=1, hour=0, minute=0, second=0, microsecond=0
-            )
+            cycle = datetime(event["occurred_at"].year, event["occurred_at"].month, 1, tzinfo=UTC)
+            event["cycle_start"] = cycle
             cycles.add((account, cycle))
             self.used[account, cycle] += 1
             self.closed[account, cycle] += event["arrived_at"] < next_month(cycle)
@@ -247,9 +246,8 @@ class Partition:
                     kinds.append(("unique_link_click", e["link"]))
             for kind, link in kinds:
                 key = (kind, e["account_id"], e["channel"], about, link, person)
-                best[key] = min(
-                    best.get(key, (True, datetime.max.replace(tzinfo=UTC), 0)), (vendor, e["occurred_at"], number)
-                )
+                place = (vendor, e["occurred_at"], number)
+                best[key] = min(best.get(key, place), place)
         return {(key[0], value[2]) for key, value in best.items()}
 
 

@@ -1,0 +1,104 @@
+"""Journal records as rows: nothing lost, nothing twice, always the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import random
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.clickhouse.rows import PERSONS_PER_RECORD, TABLES, Decided, UnreadableRows, tables, translate
+from pipeline.core.event_schema import EVENTS
+from pipeline.core.record import Allowance, Person, Record
+from tests.integration.sink_journal import RULES, Partition
+
+
+def decided(seed: int, records: int = 8) -> list[Decided]:
+    made = Partition(2, random.Random(seed)).records(records, 15)
+    return [Decided(10 * i, record) for i, record in enumerate(made)]
+
+
+def with_persons(n: int) -> Record:
+    return Record(RULES, 0, [], persons=[Person("a", f"p{i}", "p") for i in range(n)])
+
+
+def test_every_row_says_the_journal_record_that_decided_it() -> None:
+    found = decided(1)
+    events = tables(2, found)["events"]
+    assert set(events["journal_offset"].to_pylist()) == {d.offset for d in found if d.record.events}
+    assert set(events["journal_partition"].to_pylist()) == {2}
+    assert events["origin_partition"].equals(events["journal_partition"])
+
+
+def test_events_keep_their_columns_and_order() -> None:
+    found = decided(1)
+    expected = pa.concat_tables([pa.ipc.open_stream(d.record.events).read_all() for d in found])
+    assert tables(2, found)["events"].select(EVENTS.names).equals(expected)
+
+
+def test_a_range_is_one_stream_of_one_batch() -> None:
+    for name, content in translate(2, decided(1)).items():
+        stream = io.BytesIO(content.stream)
+        with pa.ipc.open_stream(stream) as reader:
+            batches = list(reader)
+        assert stream.read() == b"", name
+        assert [batch.num_rows for batch in batches] == [content.rows], name
+
+
+def test_the_same_records_give_the_same_bytes() -> None:
+    assert translate(2, decided(7)) == translate(2, decided(7))
+
+
+def test_intake_comes_last_and_empty_tables_not_at_all() -> None:
+    assert [*TABLES][-1] == "intake"
+    assert [*translate(2, decided(1, records=80))] == [*TABLES]
+    assert [*translate(2, [Decided(0, with_persons(1))])] == ["person_map"]
+
+
+@given(seed=st.integers(0, 50), cut=st.integers(0, 8))
+def test_intake_adds_up_however_the_records_are_cut_into_ranges(seed: int, cut: int) -> None:
+    found = decided(seed)
+    whole = tables(2, found)["intake"].to_pylist()
+    parts = [
+        row for part in (found[:cut], found[cut:]) for row in tables(2, part).get("intake", pa.table({})).to_pylist()
+    ]
+    for row in whole:
+        assert row["read"] == row["accepted"] + row["duplicates"] + row["rejected"]
+        for name in ("read", "accepted", "duplicates", "rejected"):
+            assert row[name] == sum(part[name] for part in parts if part["topic"] == row["topic"])
+
+
+def test_a_later_record_has_the_higher_version() -> None:
+    first, second = Decided(0, with_persons(3)), Decided(1, with_persons(1))
+    versions = tables(2, [first, second])["person_map"]["version"].to_pylist()
+    assert versions == [0, 1, 2, PERSONS_PER_RECORD]
+
+
+@pytest.mark.parametrize("n", [PERSONS_PER_RECORD, PERSONS_PER_RECORD + 1])
+def test_a_record_with_more_persons_than_versions_stays_below_the_next(n: int) -> None:
+    versions = tables(2, [Decided(0, with_persons(n)), Decided(1, with_persons(1))])["person_map"]["version"]
+    assert len(versions) == n + 1
+    assert max(versions.to_pylist()[:-1]) == PERSONS_PER_RECORD - 1
+    assert versions[-1].as_py() == PERSONS_PER_RECORD
+
+
+def test_an_account_without_a_plan_has_no_allowance() -> None:
+    cycle = Allowance("a", 1_767_225_600_000_000, 1_769_904_000_000_000, 5, 4, None, ())
+    (row,) = tables(2, [Decided(0, Record(RULES, 0, [], allowance=[cycle]))])["allowance"].to_pylist()
+    assert (row["allowance"], row["used"], row["used_as_closed"]) == (None, 5, 4)
+    assert row["cycle_end"].isoformat() == "2026-02-01T00:00:00+00:00"
+
+
+def test_events_with_other_columns_are_refused_with_their_place_and_names() -> None:
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, pa.schema([*EVENTS, ("mood", pa.string())])) as writer:
+        writer.write_table(
+            pa.table([*([None] for _ in EVENTS), ["good"]], schema=pa.schema([*EVENTS, ("mood", pa.string())]))
+        )
+    record = dataclasses.replace(with_persons(1), events=out.getvalue().to_pybytes())
+    with pytest.raises(UnreadableRows, match=r"partition 2, offset 9: .*\(mood\): run the version"):
+        tables(2, [Decided(9, record)])
