@@ -1,0 +1,197 @@
+"""`tally journal show` and `tally journal verify`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline import settings as settings_module
+from pipeline.cli import console
+from pipeline.settings import Settings
+from pipeline.topics import JOURNAL, SOURCE_TOPICS, physical
+
+if TYPE_CHECKING:
+    from pipeline.journal.ports import Bounds, Session
+    from pipeline.journal.verify import Check, Seen
+
+PROGRESS_S = 2.0  # between two lines of progress
+FAULTS_SHOWN = 20
+
+_Format = Annotated[console.Format, typer.Option("--format", help="How to print the records.")]
+_SHOWN = [
+    *("partition", "offset", "chain", "id", "prev", "writer", "stream_time", "read", "accepted", "duplicates"),
+    *("rejected", "bytes", "sources"),
+]
+_CHECKED = ["partition", "records", "valid", "rivals", "events", "bytes", "faults"]
+
+
+def show(
+    partition: Annotated[int, typer.Option(help="Partition number.", min=0)] = 0,
+    from_: Annotated[int | None, typer.Option("--from", help="First offset; default: the last LIMIT records.")] = None,
+    limit: Annotated[int, typer.Option(help="Records to show.", min=1)] = 20,
+    format_: _Format = console.Format.TABLE,
+) -> None:
+    """The journal, record by record: how each stands to the chain, what it read and what became of it.
+
+    A record is valid if it names the last valid one before it, else a rival, which every reader
+    ignores. To know that, the partition is read from its beginning.
+
+    Examples:
+
+        tally journal show
+
+        tally journal show --partition 2 --from 1000 --limit 5
+
+        tally journal show --limit 1 --format json
+    """
+    settings = settings_module.load()
+    rows = asyncio.run(_shown(settings, partition, from_, limit))
+    if format_ is console.Format.JSON:
+        console.facts(rows)
+    else:
+        console.table(rows, _SHOWN)
+
+
+def verify(format_: _Format = console.Format.TABLE) -> None:
+    """Check the whole chain of every partition: offsets, positions of every source topic, their bounds.
+
+    Rivals are counted; they are no fault. Exit codes: 0 sound, 3 at least one fault, 1 Kafka absent.
+
+    Examples:
+
+        tally journal verify
+
+        tally journal verify --format json
+    """
+    settings = settings_module.load()
+    checks = asyncio.run(_verified(settings))
+    if format_ is console.Format.JSON:
+        console.facts([_checked(check) | {"faults": check.faults, "positions": check.positions} for check in checks])
+    else:
+        console.table([_checked(check) for check in checks], _CHECKED)
+        for check in checks:
+            _tell(check)
+    if any(check.faults for check in checks):
+        raise SystemExit(int(console.Exit.DIFFERENT))
+
+
+async def _shown(settings: Settings, number: int, first: int | None, limit: int) -> list[dict[str, Any]]:
+    from pipeline.journal.verify import Check
+
+    count = _partitions(settings)
+    if number >= count:
+        console.fail(f"there is no partition {number}; the journal has 0 to {count - 1}", console.Exit.USAGE)
+    async with _reader(settings).session() as session:
+        bounds, _ = await _bounds(session, settings, number)
+        begin = max(bounds.first, bounds.next - limit) if first is None else first
+        check = Check(number, bounds.first)
+        walk = _walk(session, settings, check, min(bounds.next, begin + limit))
+        return [_row(number, seen) async for seen in walk if seen.entry.offset >= begin]
+
+
+async def _verified(settings: Settings) -> list[Check]:
+    from pipeline.journal.verify import Check
+
+    checks = []
+    count = _partitions(settings)
+    async with _reader(settings).session() as session:
+        for number in range(count):
+            journal, _ = await _bounds(session, settings, number)
+            check = Check(number, journal.first)
+            async for _ in _walk(session, settings, check, journal.next):
+                pass
+            # A worker goes on meanwhile: the sources' bounds are asked after the journal was read.
+            _, sources = await _bounds(session, settings, number)
+            check.end(sources)
+            checks.append(check)
+    return checks
+
+
+async def _walk(session: Session, settings: Settings, check: Check, end: int) -> AsyncIterator[Seen]:
+    """Every record up to `end`, with a line of progress where it takes long."""
+    from pipeline.journal.ports import Place
+
+    told = monotonic()
+    place = Place(physical(settings.topics.prefix, JOURNAL), check.partition)
+    async for entries in session.read(place, check.offset, end):
+        for entry in entries:
+            yield check.take(entry)
+        if monotonic() - told >= PROGRESS_S:
+            told = monotonic()
+            console.say(f"partition {check.partition}: {check.offset:,} of {end:,} records")
+
+
+def _reader(settings: Settings) -> Any:
+    from pipeline.journal.reader import KafkaReader
+    from pipeline.kafka_security import aiokafka_client
+
+    return KafkaReader(aiokafka_client(settings), settings.topics.journal_message_bytes)
+
+
+def _partitions(settings: Settings) -> int:
+    """The journal's partitions; ends the command where there is no journal."""
+    from pipeline.kafka_cluster import KafkaAbsent, connect
+
+    name = physical(settings.topics.prefix, JOURNAL)
+    try:
+        _, cluster = connect(settings)
+    except KafkaAbsent as error:
+        console.fail(str(error))
+    if name not in cluster.topics:
+        console.fail(f"there is no topic {name} at {settings.kafka_address()}: run `tally topics apply`")
+    return len(cluster.topics[name].partitions)
+
+
+async def _bounds(session: Session, settings: Settings, number: int) -> tuple[Bounds, dict[str, Bounds]]:
+    """What the journal's partition holds, and the source topics' by unprefixed name."""
+    from pipeline.journal.ports import Place
+
+    prefix = settings.topics.prefix
+    names = {topic: Place(physical(prefix, topic), number) for topic in (*SOURCE_TOPICS, JOURNAL)}
+    bounds = await session.bounds(list(names.values()))
+    held = {topic: bounds[place] for topic, place in names.items()}
+    return held.pop(JOURNAL), held
+
+
+def _row(partition: int, seen: Seen) -> dict[str, Any]:
+    row: dict[str, Any] = {"partition": partition, "offset": seen.entry.offset, "bytes": len(seen.entry.value or b"")}
+    if seen.link is None or seen.record is None:
+        return row | {"chain": "unreadable"}
+    record = seen.record
+    return row | {
+        "chain": "valid" if seen.valid else "rival",
+        "id": f"{seen.link.id:016x}",
+        "prev": f"{seen.link.prev:016x}",
+        "writer": seen.link.writer,
+        "stream_time": datetime.fromtimestamp(record.stream_time / 1e6, UTC).isoformat(timespec="milliseconds"),
+        "read": record.read,
+        "accepted": record.accepted,
+        "duplicates": sum(duplicates.events for duplicates in record.duplicates),
+        "rejected": len(record.rejects),
+        "sources": " ".join(f"{source.topic}:{source.first}-{source.next - 1}" for source in record.sources),
+    }
+
+
+def _checked(check: Check) -> dict[str, Any]:
+    return {
+        "partition": check.partition,
+        "records": check.records,
+        "valid": check.valid,
+        "rivals": check.rivals,
+        "events": check.events,
+        "bytes": check.size,
+        "faults": len(check.faults) + check.faults_untold,
+    }
+
+
+def _tell(check: Check) -> None:
+    for fault in check.faults[:FAULTS_SHOWN]:
+        console.say(f"partition {check.partition}: {fault}")
+    rest = len(check.faults) + check.faults_untold - FAULTS_SHOWN
+    if rest > 0:
+        console.say(f"partition {check.partition}: and {rest} faults more; --format json tells {len(check.faults)}")

@@ -1,0 +1,246 @@
+"""Folding a partition over the in-memory journal: the chain, rivals, a journal that lost something, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.record import Link, Record, encode
+from pipeline.journal.chain import FIRST, extends, next_link
+from pipeline.journal.memory import MemoryLog
+from pipeline.journal.ports import Bounds, Place
+from pipeline.refusal import Refused, Unstartable
+from pipeline.state.positions import resume
+from tests.contract.counting import RULES
+from tests.contract.worlds import EMAIL, JOURNAL, SMS, TOPICS, World, numbers, sourced
+
+Make = Callable[..., World]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Make:
+    return lambda log, **kwargs: World(log, tmp_path, **kwargs)
+
+
+def run(story: Callable[[MemoryLog], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await story(await sourced(MemoryLog()))
+
+    asyncio.run(whole())
+
+
+def rival(last_id: int, seed: int = RULES.seed_fingerprint) -> bytes:
+    return encode(Record(RULES._replace(seed_fingerprint=seed), 0, []), next_link(last_id, "rival"))
+
+
+def test_a_record_is_valid_if_it_names_the_last_valid_one() -> None:
+    assert extends(Link(7, FIRST, ""), FIRST)
+    assert extends(Link(8, 7, ""), 7)
+    assert not extends(Link(8, 6, ""), 7)
+
+
+def test_ids_are_never_the_one_that_means_none() -> None:
+    assert all(next_link(1, "w").id not in (FIRST, 1) for _ in range(1000))
+
+
+def test_a_fold_comes_to_the_state_of_the_worker_that_wrote(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        first = world(log)
+        store = await first.recover()
+        for i in range(5):
+            await first.write(store, numbers(EMAIL, 3 * i, 3), numbers(SMS, i, 1))
+        folded = await world(log).recover()
+        assert (folded.state, folded.mark, folded.positions) == (store.state, store.mark, store.positions)
+        assert folded.positions == {EMAIL: 15, SMS: 5}
+
+    run(story)
+
+
+def test_of_two_workers_that_both_own_a_partition_one_is_believed_and_the_other_goes_on_from_it(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        one, two = world(log), world(log)
+        first, second = await one.recover(), await two.recover()
+        await one.write(first, numbers(EMAIL, 0, 3))
+        lost = encode(two.core.decide(second.state, [numbers(EMAIL, 0, 5)]), next_link(second.last_id, "two"))
+        assert await log.append(JOURNAL, lost) != second.next_offset
+        second = await two.recover()
+        assert second.positions == {EMAIL: 3}
+        await two.write(second, numbers(EMAIL, 3, 4))
+        first = await one.recover()
+        assert (first.state, first.mark) == (second.state, second.mark)
+        assert first.positions == {EMAIL: 7}
+
+    run(story)
+
+
+def test_a_rivals_record_is_ignored_wherever_it_lies(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        await log.append(JOURNAL, rival(99))
+        writer = world(log)
+        store = await writer.recover()
+        await writer.write(store, numbers(EMAIL, 0, 3))
+        await log.append(JOURNAL, rival(98))
+        await log.append(JOURNAL, rival(FIRST))
+        folded = await world(log).recover()
+        assert folded.positions == {EMAIL: 3}
+        assert (folded.last_id, folded.next_offset) == (store.last_id, 4)
+
+    run(story)
+
+
+def test_a_journal_that_lost_its_tail_takes_the_state_back(world: Make, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        store = await writer.recover()
+        for i in range(4):
+            await writer.write(store, numbers(EMAIL, i, 1))
+        log.truncate(JOURNAL, 2)
+        assert (await writer.recover()).positions == {EMAIL: 2}
+        assert "lost, truncated or replaced its record at offset 3" in caplog.text
+
+    run(story)
+
+
+def test_a_journal_that_lost_its_tail_and_grew_again_takes_the_state_back(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        one, two = world(log), world(log)
+        first = await one.recover()
+        for i in range(3):
+            await one.write(first, numbers(EMAIL, i, 1))
+        log.truncate(JOURNAL, 1)
+        second = await two.recover()
+        for i in range(1, 9):
+            await two.write(second, numbers(EMAIL, i, 1))
+        folded = await one.recover()
+        assert (folded.state, folded.mark) == (second.state, second.mark)
+
+    run(story)
+
+
+def test_a_journal_that_was_recreated_is_folded_from_nothing(world: Make, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        await writer.write(await writer.recover(), numbers(EMAIL, 0, 5))
+        log.truncate(JOURNAL, 0)
+        store = await writer.recover()
+        assert (store.positions, store.last_id) == ({}, FIRST)
+        assert "lost, truncated or replaced" in caplog.text
+
+    run(story)
+
+
+def test_a_journal_without_its_beginning_is_refused(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        store = await writer.recover()
+        for i in range(3):
+            await writer.write(store, numbers(EMAIL, i, 1))
+        log.trim(JOURNAL, 1)
+        with pytest.raises(Refused, match="journal begins at offset 1, and no snapshot covers what was before"):
+            await world(log).recover()
+        assert (await writer.recover()).positions == {EMAIL: 3}
+
+    run(story)
+
+
+def test_another_hash_seed_stops_the_worker(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        await log.append(JOURNAL, rival(FIRST, seed=1))
+        with pytest.raises(Unstartable, match=r"offset 0: decided with another hash seed\. TALLY_HASH_SEED"):
+            await world(log).recover()
+
+    run(story)
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00", None])
+def test_what_is_no_journal_record_is_refused_with_its_offset(world: Make, value: bytes | None) -> None:
+    async def story(log: MemoryLog) -> None:
+        await log.append(JOURNAL, rival(99))
+        await log.append(JOURNAL, value)
+        with pytest.raises(Refused, match="partition 0, offset 1: "):
+            await world(log).recover()
+
+    run(story)
+
+
+def test_a_record_of_a_newer_layout_is_refused(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        await log.append(JOURNAL, b"\x04" + rival(FIRST)[1:])
+        with pytest.raises(Refused, match="format 2; this program knows format 1: upgrade"):
+            await world(log).recover()
+
+    run(story)
+
+
+def test_positions_that_do_not_continue_are_refused(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        store = await writer.recover()
+        await writer.write(store, numbers(EMAIL, 0, 3))
+        record = writer.core.decide(store.state, [numbers(EMAIL, 3, 1, offset=5)])
+        await log.append(JOURNAL, encode(record, next_link(store.last_id, "w")))
+        with pytest.raises(Refused, match=r"offset 1: events\.email goes on at 5, not at 3"):
+            await world(log).recover()
+
+    run(story)
+
+
+def test_a_hole_in_the_journals_offsets_is_refused(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        store = await writer.recover()
+        with pytest.raises(Refused, match=r"offset 1 follows -1\. Records are missing"):
+            store.accept(rival(FIRST), 1)
+
+    run(story)
+
+
+def test_states_of_partitions_that_went_away_are_forgotten(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        await writer.recover()
+        writer.partitions.keep({1})
+        with pytest.raises(KeyError):
+            writer.partitions[0]
+
+    run(story)
+
+
+def test_reading_goes_on_at_the_journals_positions() -> None:
+    bounds = {EMAIL: Bounds(0, 10), SMS: Bounds(0, 3)}
+    assert resume(0, TOPICS, {EMAIL: 10}, bounds) == {EMAIL: 10, SMS: 0}
+
+
+def test_an_empty_journal_begins_where_the_topic_does_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert resume(7, [EMAIL], {}, {EMAIL: Bounds(4, 9)}) == {EMAIL: 4}
+    assert "partition 7: the journal is empty, and events.email begins at offset 4" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("positions", "bounds", "message"),
+    [
+        ({EMAIL: 3}, Bounds(4, 9), "holds 4 to 8, but the journal goes on at offset 3: events were deleted before"),
+        ({EMAIL: 10}, Bounds(0, 9), "holds 0 to 8, but the journal goes on at offset 10: it was recreated or trunc"),
+        ({EMAIL: 1}, Bounds(0, 0), "is empty at 0, but the journal goes on at offset 1"),
+        ({SMS: 1}, Bounds(4, 9), "holds 4 to 8, but the journal goes on at offset 0: events were deleted before"),
+    ],
+)
+def test_a_position_outside_its_topic_is_refused(positions: dict[str, int], bounds: Bounds, message: str) -> None:
+    with pytest.raises(Refused, match=f"events.email {message}.*Nothing was skipped. Restore"):
+        resume(0, TOPICS, positions, {EMAIL: bounds, SMS: Bounds(0, 1)})
+
+
+def test_a_recovery_checks_the_positions_of_all_its_topics(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        await writer.write(await writer.recover(), numbers(EMAIL, 0, 5))
+        log.truncate(Place(EMAIL, 0), 4)
+        with pytest.raises(Refused, match=r"events\.email holds 0 to 3, but the journal goes on at offset 5"):
+            await writer.recover()
+
+    run(story)

@@ -1,0 +1,114 @@
+"""The check of a journal partition: it counts rivals, and finds gaps, overlaps and positions out of bounds."""
+
+from __future__ import annotations
+
+from pipeline.core.record import Record, Source, encode
+from pipeline.journal.chain import FIRST, next_link
+from pipeline.journal.ports import Bounds, Entry
+from pipeline.journal.verify import FAULTS_MAX, Check
+from tests.contract.counting import RULES
+
+EMAIL = "events.email"
+HELD = Bounds(0, 100)
+
+
+class Chain:
+    """Writes records that follow each other."""
+
+    def __init__(self) -> None:
+        self.last_id, self.entries = FIRST, list[Entry]()
+
+    def add(self, first: int, end: int, valid: bool = True, time: int = 0, seed: int = 1) -> None:
+        link = next_link(self.last_id if valid else 12345, "w")
+        record = Record(RULES._replace(seed_fingerprint=seed), time, [Source(EMAIL, first, end, end - first)])
+        self.entries.append(Entry(len(self.entries), encode(record, link)))
+        self.last_id = link.id if valid else self.last_id
+
+    def check(self, bounds: Bounds = HELD) -> Check:
+        check = Check(0, 0)
+        for entry in self.entries:
+            check.take(entry)
+        check.end({EMAIL: bounds})
+        return check
+
+
+def test_a_sound_journal_has_no_fault() -> None:
+    chain = Chain()
+    chain.add(4, 6)
+    chain.add(6, 9, time=5)
+    check = chain.check()
+    assert (check.faults, check.records, check.valid, check.events) == ([], 2, 2, 5)
+    assert check.positions == {EMAIL: 9}
+
+
+def test_a_rival_is_counted_and_is_no_fault() -> None:
+    chain = Chain()
+    chain.add(0, 2)
+    chain.add(2, 7, valid=False)
+    chain.add(2, 3)
+    check = chain.check()
+    assert (check.faults, check.valid, check.rivals, check.events) == ([], 2, 1, 3)
+
+
+def test_a_gap_and_an_overlap_of_positions_are_told_apart() -> None:
+    chain = Chain()
+    for first, end in ((0, 2), (3, 5), (4, 6)):
+        chain.add(first, end)
+    assert chain.check().faults == [
+        "offset 1: events.email goes on at 3, not 2: a gap",
+        "offset 2: events.email goes on at 4, not 5: an overlap",
+    ]
+
+
+def test_missing_offsets_are_a_fault() -> None:
+    chain = Chain()
+    for i in range(3):
+        chain.add(i, i + 1)
+    del chain.entries[1]
+    assert chain.check().faults == ["offset 2 follows 0: records are missing"]
+
+
+def test_a_beginning_that_is_gone_is_a_fault() -> None:
+    assert Check(0, 7).faults == ["begins at offset 7: the journal's beginning is gone"]
+
+
+def test_positions_outside_their_topic_are_faults() -> None:
+    chain = Chain()
+    chain.add(0, 50)
+    assert chain.check(Bounds(0, 50)).faults == []
+    assert chain.check(Bounds(50, 60)).faults == []
+    assert chain.check(Bounds(0, 49)).faults == ["events.email: the journal goes on at 50, but the topic holds [0, 49)"]
+    assert len(chain.check(Bounds(51, 60)).faults) == 1
+
+
+def test_a_topic_that_is_gone_is_a_fault() -> None:
+    chain = Chain()
+    chain.add(0, 50)
+    check = Check(0, 0)
+    check.take(chain.entries[0])
+    check.end({})
+    assert check.faults == ["events.email: the journal has read up to 49, but there is no such topic"]
+
+
+def test_what_cannot_be_read_is_a_fault_with_its_offset() -> None:
+    chain = Chain()
+    chain.add(0, 1)
+    whole = chain.entries[0].value or b""
+    chain.entries += [Entry(1, None), Entry(2, b"\x04" + whole[1:]), Entry(3, whole[: len(whole) // 2])]
+    faults = chain.check().faults
+    assert [fault.split(":")[0] for fault in faults] == ["offset 1", "offset 2", "offset 3"]
+    assert "upgrade" in faults[1]
+
+
+def test_stream_time_that_goes_back_and_two_seeds_are_faults() -> None:
+    chain = Chain()
+    chain.add(0, 1, time=9)
+    chain.add(1, 2, time=8, seed=2)
+    assert chain.check().faults == ["offset 1: stream time goes back", "decided with 2 different hash seeds"]
+
+
+def test_only_so_many_faults_are_told() -> None:
+    check = Check(0, 0)
+    for offset in range(FAULTS_MAX + 3):
+        check.take(Entry(offset, None))
+    assert (len(check.faults), check.faults_untold) == (FAULTS_MAX, 3)

@@ -1,0 +1,158 @@
+"""Lanes: order across topics, bounds, epochs, gaps."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+
+from pipeline.core.batch import Slab
+from pipeline.transport import lanes
+from pipeline.transport.lanes import Gap, Lane
+from pipeline.transport.linger import EVENT_S, FIXED_SHARE_MAX, LINGER_S_MAX, Linger
+
+EMAIL, SMS = "events.email", "events.sms"
+
+
+def slab(topic: str, offset: int, arrived_ms: int, n: int = 1, size: int = 1) -> Slab:
+    return Slab(topic, offset, arrived_ms, [b"x" * size] * n)
+
+
+def opened(**positions: int) -> Lane:
+    lane = Lane(3)
+    lane.open(positions or {EMAIL: 0, SMS: 0})
+    return lane
+
+
+def offsets(slabs: list[Slab]) -> list[tuple[str, int, int]]:
+    return [(s.topic, s.offset, len(s.values)) for s in slabs]
+
+
+def test_topics_are_merged_by_the_brokers_time() -> None:
+    lane = opened()
+    for one in (slab(EMAIL, 0, 10), slab(EMAIL, 1, 30), slab(SMS, 0, 20), slab(SMS, 1, 40)):
+        assert lane.feed(one, 0.0) is None
+    assert offsets(lane.cut(10).slabs) == [(EMAIL, 0, 1), (SMS, 0, 1), (EMAIL, 1, 1), (SMS, 1, 1)]
+
+
+def test_a_clock_that_steps_back_does_not_reorder_a_topic() -> None:
+    lane = opened()
+    for one in (slab(EMAIL, 0, 50), slab(EMAIL, 1, 10), slab(SMS, 0, 20)):
+        lane.feed(one, 0.0)
+    assert offsets(lane.cut(10).slabs) == [(SMS, 0, 1), (EMAIL, 0, 1), (EMAIL, 1, 1)]
+
+
+def test_whatever_arrives_each_topic_keeps_its_order_and_nothing_is_lost(seed: int) -> None:
+    rng = random.Random(seed)
+    lane, fed, got = opened(), dict.fromkeys((EMAIL, SMS), 0), defaultdict(list)
+    for _ in range(400):
+        topic, n = rng.choice((EMAIL, SMS)), rng.randint(1, 7)
+        lane.feed(slab(topic, fed[topic], rng.randint(0, 50), n), 0.0)
+        fed[topic] += n
+        if rng.random() < 0.3 and lane.events:
+            batch = lane.cut(rng.randint(1, 9))
+            assert batch.events == sum(len(s.values) for s in batch.slabs)
+            for one in batch.slabs:
+                got[one.topic] += range(one.offset, one.offset + len(one.values))
+    while lane.events:
+        for one in lane.cut(5).slabs:
+            got[one.topic] += range(one.offset, one.offset + len(one.values))
+    assert {topic: list(range(n)) for topic, n in fed.items()} == got
+    assert lane.size == 0
+
+
+def test_a_batch_is_cut_inside_a_slab_at_its_number_of_events() -> None:
+    lane = opened()
+    lane.feed(slab(EMAIL, 0, 1, 10), 0.0)
+    first, second = lane.cut(4), lane.cut(100)
+    assert offsets(first.slabs) == [(EMAIL, 0, 4)]
+    assert first.next_offsets() == {EMAIL: 4}
+    assert offsets(second.slabs) == [(EMAIL, 4, 6)]
+
+
+def test_a_batch_is_cut_at_its_bytes() -> None:
+    lane = opened()
+    half = lanes.BATCH_BYTES_MAX // 2
+    lane.feed(slab(EMAIL, 0, 1, 2, half), 0.0)
+    lane.feed(slab(SMS, 0, 2, 1, 1), 0.0)
+    assert offsets(lane.cut(100).slabs) == [(EMAIL, 0, 2)]
+    assert offsets(lane.cut(100).slabs) == [(SMS, 0, 1)]
+
+
+def test_an_event_larger_than_a_batch_still_makes_one() -> None:
+    lane = opened()
+    lane.feed(slab(EMAIL, 0, 1, 2, lanes.BATCH_BYTES_MAX + 1), 0.0)
+    assert offsets(lane.cut(100).slabs) == [(EMAIL, 0, 1)]
+    assert offsets(lane.cut(100).slabs) == [(EMAIL, 1, 1)]
+
+
+def test_a_lane_is_full_at_its_events_and_not_one_before() -> None:
+    lane, batch = opened(), 10
+    lane.feed(slab(EMAIL, 0, 1, lanes.BUFFER_BATCHES * batch - 1), 0.0)
+    assert not lane.full(batch)
+    lane.feed(slab(SMS, 0, 1), 0.0)
+    assert lane.full(batch)
+
+
+def test_a_lane_is_full_at_its_bytes_and_not_one_before() -> None:
+    lane = opened()
+    lane.feed(slab(EMAIL, 0, 1, 1, lanes.BUFFER_BYTES_MAX - 1), 0.0)
+    assert not lane.full(10)
+    lane.feed(slab(SMS, 0, 1, 1, 1), 0.0)
+    assert lane.full(10)
+
+
+def test_values_that_are_none_take_no_room() -> None:
+    lane = opened()
+    lane.feed(Slab(EMAIL, 0, 1, [None, b"ab", None]), 0.0)
+    assert (lane.events, lane.size) == (3, 2)
+
+
+def test_what_came_before_the_position_is_left_out() -> None:
+    lane = opened(**{EMAIL: 5})
+    assert lane.feed(slab(EMAIL, 0, 1, 5), 0.0) is None
+    assert lane.events == 0
+    assert lane.feed(slab(EMAIL, 3, 1, 4), 0.0) is None
+    assert offsets(lane.cut(10).slabs) == [(EMAIL, 5, 2)]
+
+
+def test_a_gap_is_told_and_nothing_is_taken() -> None:
+    lane = opened(**{EMAIL: 5})
+    assert lane.feed(slab(EMAIL, 7, 1), 0.0) == Gap(EMAIL, 5, 7)
+    assert lane.events == 0
+
+
+def test_a_batch_waits_for_the_linger_but_not_when_it_is_full() -> None:
+    lane = opened()
+    lane.feed(slab(EMAIL, 0, 1, 3), now=100.0)
+    assert lane.wait(100.0, 0.25, 10) == 0.25
+    assert lane.wait(100.5, 0.25, 10) == 0.0
+    assert lane.wait(100.0, 0.25, 3) == 0.0
+
+
+def test_closing_ends_the_epoch_and_forgets_what_is_buffered() -> None:
+    lane = opened()
+    lane.feed(slab(EMAIL, 0, 1, 3), 0.0)
+    batch = lane.cut(2)
+    lane.close()
+    assert lane.epoch == batch.epoch + 1
+    assert (lane.out, lane.ready, lane.events, lane.size) == (None, False, 0, 0)
+
+
+def test_the_linger_grows_with_fixed_cost_and_lanes_up_to_its_bound() -> None:
+    linger = Linger(0.02)
+    assert linger.seconds(4) == 0.02
+    for _ in range(200):
+        linger.observe(100, 0.005 + 100 * EVENT_S)
+    assert abs(linger.seconds(4) - 4 * 0.005 / FIXED_SHARE_MAX) < 1e-4
+    assert linger.seconds(1_000) == LINGER_S_MAX
+
+
+def test_events_own_cost_does_not_make_the_linger_grow() -> None:
+    linger = Linger(0.02)
+    for _ in range(200):
+        linger.observe(20_000, 20_000 * EVENT_S)
+    assert linger.seconds(4) == 0.02
+
+
+def test_a_linger_that_is_set_longer_than_the_bound_is_kept() -> None:
+    assert Linger(2.0).seconds(4) == 2.0

@@ -1,0 +1,72 @@
+"""Slabs: record batches as aiokafka's fetcher holds them, taken whole."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from pipeline.core.batch import Slab
+from pipeline.transport.slabs import NotPlain, take
+
+TP = TopicPartition("x.events.email", 2)
+TOPIC = "events.email"
+
+
+def record_batch(
+    base: int, values: list[bytes | None], arrived_ms: int = 1000, transactional: bool = False
+) -> bytearray:
+    builder = DefaultRecordBatchBuilder(2, 0, transactional, -1, -1, -1, 1 << 20)
+    for i, value in enumerate(values):
+        builder.append(i, timestamp=arrived_ms, key=b"k", value=value, headers=[])
+    built = bytearray(builder.build())
+    built[0:8] = base.to_bytes(8, "big")  # the broker's part of the header; outside of the checksum
+    return built
+
+
+def result(batches: list[bytearray], offset: int, position: int | None = None) -> Any:
+    """A fetch's answer of one topic partition."""
+    state = SimpleNamespace(paused=False, position=offset if position is None else position)
+    state.consumed_to = lambda to: setattr(state, "position", to)
+    assignment = SimpleNamespace(active=True, state_value=lambda _tp: state)
+    records = PartitionRecords(TP, MemoryRecords(b"".join(batches)), [], offset, None, None, True, 0)
+    return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
+
+
+def test_a_record_batch_becomes_one_slab() -> None:
+    fetched = result([record_batch(5, [b"a", None, b"c"], 42)], 5)
+    assert take(TOPIC, fetched, 100) == [Slab(TOPIC, 5, 42, [b"a", None, b"c"])]
+    assert not fetched.has_more()
+
+
+def test_it_stops_behind_the_record_batch_that_fills_the_budget() -> None:
+    fetched = result([record_batch(0, [b"a", b"b"]), record_batch(2, [b"c"])], 0)
+    assert [s.offset for s in take(TOPIC, fetched, 1)] == [0]
+    assert [s.offset for s in take(TOPIC, fetched, 1)] == [2]
+
+
+def test_a_record_batch_that_begins_before_the_position_is_cut() -> None:
+    fetched = result([record_batch(0, [b"a", b"b", b"c"])], 2)
+    assert take(TOPIC, fetched, 100) == [Slab(TOPIC, 2, 1000, [b"c"])]
+
+
+def test_what_was_fetched_before_a_seek_is_dropped() -> None:
+    assert take(TOPIC, result([record_batch(0, [b"a"])], 0, position=7), 100) == []
+
+
+def test_a_wrong_checksum_is_an_error() -> None:
+    broken = record_batch(0, [b"abcdef"])
+    broken[-3] ^= 1
+    with pytest.raises(CorruptRecordException, match=r"x\.events\.email, partition 2, offset 0: wrong checksum"):
+        take(TOPIC, result([broken], 0), 100)
+
+
+def test_a_transactions_record_is_refused_by_name() -> None:
+    with pytest.raises(NotPlain, match=r"x\.events\.email, partition 2, offset 3: a record of a transaction"):
+        take(TOPIC, result([record_batch(3, [b"a"], transactional=True)], 3), 100)
