@@ -57,6 +57,10 @@ format: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: docs
+docs: $(READY) ## Write the generated parts of docs/ anew
+	$(BIN)/python -m pipeline.cli.reference docs
+
 .PHONY: test
 test: $(READY) ## Run all tests, real Kafka and ClickHouse engine included (ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(ARGS)

@@ -6,9 +6,23 @@ never an account. They are moved once per batch, not per event.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 REGISTRY = CollectorRegistry()
+
+
+class Entry(NamedTuple):
+    """What the docs say of a metric."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    text: str
+
+
+CATALOGUE: list[Entry] = []
 
 # From one batch alone (1 ms) to one that waits behind other lanes or a broker's election (some seconds).
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -17,14 +31,17 @@ _EVENTS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
+    CATALOGUE.append(Entry(name, "counter", labels, text))
     return Counter(name, text, labels, registry=REGISTRY)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    CATALOGUE.append(Entry(name, "gauge", labels, text))
     return Gauge(name, text, labels, registry=REGISTRY)
 
 
 def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+    CATALOGUE.append(Entry(name, "histogram", (), text))
     return Histogram(name, text, buckets=buckets, registry=REGISTRY)
 
 

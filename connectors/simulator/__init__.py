@@ -1,1 +1,1 @@
-"""Seeded traffic that looks real: `rows` tells stories, `wrong` what goes wrong, `bulk` is quick; all with the truth."""
+"""Seeded, lifelike traffic: `rows` tells stories, `wrong` what goes wrong, `bulk` is quick; each has the truth."""

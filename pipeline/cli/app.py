@@ -92,6 +92,15 @@ def _group(name: str) -> Any:
     return typer.main.get_command(group)
 
 
+def resolve(name: str) -> Any:
+    """The command itself of a name such as `topics plan`; its module is imported.
+
+    Raises:
+        KeyError: there is no such command.
+    """
+    return _command(name.rsplit(" ", 1)[-1], COMMANDS[name][0])
+
+
 app = typer.Typer(
     cls=_Listed,
     name="tally",

@@ -82,8 +82,7 @@ def produce(
     settings = tree.load()
     translator = Translator(vocabulary.load(), schema_ids(settings))
     sender = None if dry_run else open_sender(settings)
-    run = Run()
-    failure = ""
+    run, failure = Run(), ""
     try:
         _send_lines(file, translator, sender, run, on_error)
     except Undelivered as error:
@@ -91,7 +90,7 @@ def produce(
     except (OSError, EOFError) as error:  # EOFError: a gzip file that was cut off
         failure = f"cannot read {file}: {getattr(error, 'strerror', None) or error}"
     finally:
-        failure = failure or close_sender(sender)
+        failure = close_sender(sender) or failure
         _summarise(run, dry_run, sender, format_)
     if failure:
         console.fail(failure)
