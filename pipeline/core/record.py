@@ -225,7 +225,7 @@ def encode(record: Record, link: Link) -> bytes:
         "events": record.events,
     }
     out = io.BytesIO()
-    fastavro.schemaless_writer(out, _SCHEMA, row)
+    fastavro.schemaless_writer(out, _SCHEMA, row, disable_tuple_notation=True)  # a tuple is an array
     return out.getvalue()
 
 
