@@ -66,8 +66,8 @@ test: $(READY) ## Run all tests, real Kafka and ClickHouse engine included (ARGS
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: demo
-demo: $(READY) ## Show the whole pipeline on this machine, with a report at the end
-	@$(BIN)/tally demo
+demo: $(READY) ## Show the whole pipeline on this machine, with a report at the end (ARGS=--kill, ARGS=--keep)
+	@$(BIN)/tally demo $(ARGS)
 
 .PHONY: up
 up: $(READY) ## Start the local Kafka and ClickHouse engine; their data is kept in .tally

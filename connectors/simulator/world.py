@@ -60,12 +60,11 @@ def _account(traffic: Traffic, rng: random.Random, number: int, share: float) ->
 
 
 def _contact_id(rng: random.Random, source: str, account: str, who: int) -> str:
-    """As the source names contacts: Brevo by email address, the others by ids of their own."""
+    """As the source names contacts: Brevo by email address, the others by ids of their own. Seeds share none."""
+    some = rng.getrandbits(64)
     if source == "brevo":
-        return f"{person(who)['first_name'].lower()}.{who}@{account}.example".replace("é", "e")
-    if source == "altcraft":
-        return str(100_000 + who * 7)
-    return f"{rng.getrandbits(64):016x}"
+        return f"{person(who)['first_name'].lower()}.{some:x}@{account}.example".replace("é", "e")
+    return str(some % 10**12) if source == "altcraft" else f"{some:016x}"
 
 
 def person(who: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from pipeline.demo.run import Wanted
     from pipeline.settings import Settings
 
-EVENTS, RATE, SEED = 100_000, 10_000, 1
+EVENTS, RATE = 100_000, 15_000
 
 
 def demo(
     events: Annotated[int, typer.Option("--events", min=1000, help="Events to publish.")] = EVENTS,
     rate: Annotated[int, typer.Option("--rate", min=0, help="Events a second; 0: as fast as it goes.")] = RATE,
-    seed: Annotated[int, typer.Option("--seed", help="Of the traffic: the same seed makes the same traffic.")] = SEED,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the traffic; default: a new one, printed.")] = None,
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill worker and sink with SIGKILL, three times, under load.")
     ] = False,
@@ -53,7 +54,7 @@ def demo(
             console.Exit.USAGE,
         )
     try:
-        is_right = _run(settings, Wanted(events, rate, seed, kill), keep)
+        is_right = _run(settings, Wanted(events, rate, int(time.time()) if seed is None else seed, kill), keep)
     except (StackError, DemoFailed, ServiceDied) as error:
         console.fail(str(error))
     raise SystemExit(int(console.Exit.OK if is_right else console.Exit.DIFFERENT))
@@ -87,6 +88,7 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
 
     settings = load()  # once more: the stack's addresses are known now
     console.say(f"Kafka at {settings.kafka_address()}, ClickHouse at {settings.clickhouse_address()}")
+    console.say(f"Publishing {wanted.events:,} events of seed {wanted.seed} ...")
     prepare()
     place = target(settings)
     clickhouse = Service(place, QUERY_SECONDS_MAX, place.database)
@@ -94,8 +96,8 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
     kept = False
     try:
         before = _accounted(clickhouse)
-        services.start(WORKER, ["worker"])
-        services.start(SINK, ["sink"])
+        services.start(WORKER, ["worker", "--name", WORKER])
+        services.start(SINK, ["--set", f"sink.name={SINK}", "sink"])
         run = publish(settings, services, wanted, lambda: _accounted(clickhouse) - before)
         console.say(f"{run.totals.read:,} events in {run.seconds:.1f} s, {run.kills} processes killed under load\n")
         verdict = show(clickhouse, run.expected(), run.counted())

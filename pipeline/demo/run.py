@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from pipeline.cli import console
@@ -16,6 +18,7 @@ from pipeline.settings import Settings
 
 WORKER, SINK = "worker", "sink"
 LOOK_SECONDS = 0.25  # between two looks at the journal
+RATE_LOOKS = 8  # looks over which the rate shown is taken: two seconds
 DRAIN_SECONDS = 120  # from the last event published to the last one in ClickHouse; it takes 2 to 5
 KILLS = 3  # of worker and sink each, spread over the traffic
 
@@ -35,12 +38,16 @@ class DemoFailed(RuntimeError):
 
 def prepare() -> None:
     """Topics and tables, by the same commands that a user has."""
-    for command in (["topics", "apply"], ["migrate"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli.app", *command], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise DemoFailed(f"`tally {' '.join(command)}` failed:\n{done.stderr.strip()}")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(_command, (["topics", "apply"], ["migrate"])))
+
+
+def _command(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli.app", *command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise DemoFailed(f"`tally {' '.join(command)}` failed:\n{done.stderr.strip()}")
 
 
 def publish(settings: Settings, services: Services, wanted: Wanted, in_clickhouse: Callable[[], int]) -> _Run:
@@ -57,6 +64,7 @@ class _Run:
     def __init__(self, tail: JournalTail, services: Services, wanted: Wanted, in_clickhouse: Callable[[], int]) -> None:
         self._tail, self._services, self._wanted, self._in_clickhouse = tail, services, wanted, in_clickhouse
         self._began = time.monotonic()
+        self._looks: deque[tuple[float, int]] = deque([(self._began, 0)], RATE_LOOKS)
         self._kills = 0
         self.truth: dict[str, object] = {}
         self.seconds = 0.0
@@ -84,6 +92,7 @@ class _Run:
             while True:
                 self._services.check()
                 totals, inserted = self._tail.look(), self._in_clickhouse()
+                self._looks.append((time.monotonic(), totals.read))
                 progress.show(lambda t=totals, n=inserted: self._line(t, n))  # type: ignore[misc]
                 self._maybe_kill(totals.read)
                 if self._has_published():
@@ -144,7 +153,8 @@ class _Run:
             )
 
     def _line(self, t: Totals, inserted: int) -> str:
-        rate = t.read / max(time.monotonic() - self._began, 0.1)
+        then, before = self._looks[0]
+        rate = (t.read - before) / max(time.monotonic() - then, LOOK_SECONDS)
         return (
             f"read {t.read:>9,}   accepted {t.accepted:>9,}   duplicates {t.duplicates:>7,}   "
             f"rejected {sum(t.rejected.values()):>6,}   in ClickHouse {inserted:>9,}   {rate:>8,.0f} events/s"
