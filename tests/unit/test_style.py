@@ -197,17 +197,18 @@ def test_what_is_one_past_the_bound_is_found(rule: Rule, text: str) -> None:
 
 # ------------------------------------------------------------------------------------------- what is committed
 
-TEXT = {".py", ".md", ".toml", ".txt", ".tsv", ".avsc", ".sql", ".lock", ".yaml", ".yml", ".json", ".sh", ""}
-LEFT_OUT = {".git", ".venv", ".tally", "build", "dist"}
+TEXT = {".py", ".md", ".toml", ".txt", ".tsv", ".avsc", ".sql", ".lock", ".yaml", ".yml", ".json", ".sh"}
+TEXT_NAMES = {"Makefile", "LICENSE", "run", ".gitignore"}
 OUTSIDE = re.compile(r"\.\./" + r"shared|/wo" + r"rk/(?:main|shared|\.library)|/tm" + r"p/lab")
 
 
 def committed_texts() -> Iterator[tuple[str, str]]:
-    for path in sorted(ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        unwanted = any(part in LEFT_OUT or part.endswith(("cache", ".egg-info")) for part in parts)
-        if path.is_file() and path.suffix in TEXT and not unwanted:
-            yield "/".join(parts), path.read_text(encoding="utf-8")
+    """Text files, but for those of hidden folders (tools' caches, .venv, .tally); .ci is the project's own."""
+    tops = [path for path in ROOT.iterdir() if path.name == ".ci" or path.is_file() or not path.name.startswith(".")]
+    for top in tops:
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            if path.is_file() and (path.suffix in TEXT or path.name in TEXT_NAMES):
+                yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
 
 
 def test_nothing_names_a_path_outside_the_project() -> None:
