@@ -19,7 +19,8 @@ FROM campaign_engagement WHERE campaign_id != '' ORDER BY events DESC, account, 
 """
 _ALLOWANCE = """
 SELECT c.account_id AS account, toDate(c.cycle_start) AS cycle, c.used_as_corrected AS used, c.allowance AS allowance,
-  c.ratio AS ratio, arrayStringConcat(arrayMap(t -> concat(toString(round(100 * t)), ' %'), a.thresholds), ', ') AS alerts
+  c.ratio AS ratio,
+  arrayStringConcat(arrayMap(t -> concat(toString(round(100 * t)), ' %'), a.thresholds), ', ') AS alerts
 FROM allowance_cycles AS c
 LEFT JOIN (SELECT account_id, cycle_start, arraySort(groupUniqArray(threshold)) AS thresholds
            FROM allowance_alerts GROUP BY account_id, cycle_start) AS a
