@@ -22,6 +22,7 @@ ENV_PREFIX = "TALLY_"
 CONFIG_ENV = "TALLY_CONFIG"
 CONFIG_FILE = "tally.toml"
 SECRET_FILE_BYTES_MAX = 64 * 1024  # a secret is short; a larger file is a wrong path
+_OPTIONS: set[str] = set()  # variables that `set_option` set, so that they are not told as the environment's
 _FILE_SUFFIX = "_file"
 _NAMES_LISTED_MAX = 5  # keys of a section shown where no name is near
 
@@ -94,7 +95,8 @@ def _from_environment(gathered: Gathered, known: Mapping[str, FieldInfo], enviro
             continue
         if variable in names:
             if environ[variable] != "":
-                _put(gathered, names[variable], environ[variable], "environment")
+                origin = "option" if variable in _OPTIONS else "environment"
+                _put(gathered, names[variable], environ[variable], origin)
         elif variable.endswith(("_SERVICE_HOST", "_SERVICE_PORT")) or "_PORT_" in variable:
             mend = "It looks like a Kubernetes service link: set enableServiceLinks: false on the pod"
             gathered.faults.append(Fault(variable, "there is no such setting", mend))
@@ -178,3 +180,4 @@ def process_environment() -> Mapping[str, str]:
 def set_option(name: str, value: str) -> None:
     """An option of this process and of those that it starts: stands above the environment it was started with."""
     os.environ[env_name(name)] = value
+    _OPTIONS.add(env_name(name))

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from pipeline.settings import Settings
 from pipeline.topics import ALL_TOPICS, JOURNAL, physical
 
+# Of a source's record: an event's body (1 MiB at most), its frame, key and headers, in a batch of its own.
+SOURCE_MESSAGE_BYTES = 2 * 1024 * 1024
 _HOUR_MS = 3_600_000
 _FOR_EVER = "-1"
 
@@ -55,6 +57,7 @@ def wanted(settings: Settings) -> list[Topic]:
         "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(topics.source_retention_hours * _HOUR_MS),
         "retention.bytes": _FOR_EVER,
+        "max.message.bytes": str(SOURCE_MESSAGE_BYTES),
         "compression.type": "uncompressed" if topics.compression == "none" else topics.compression,
     }
     journal = common | {

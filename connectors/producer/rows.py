@@ -59,16 +59,16 @@ class Translator:
             schema = schema_of(topic)
             body = self._check(event, schema)
             received_at = _received_at(event)
-            value = frame(self._ids[schema], self._encode[schema](body))
+            encoded = self._encode[schema](body)
         except Wrong as wrong:
             return Fault(number, wrong.field, wrong.reason)
         except UnicodeEncodeError as error:
             return Fault(
                 number, _surrogate_in(event), f"is not Unicode text: it has a lone {error.object[error.start]!a}"
             )
-        if len(value) > BODY_BYTES_MAX:
-            return Fault(number, LINE, f"the event has {len(value)} bytes; {BODY_BYTES_MAX} is the most")
-        return Message(topic, body["account_id"].encode(), value, received_at)
+        if len(encoded) > BODY_BYTES_MAX:
+            return Fault(number, LINE, f"the event has {len(encoded)} bytes; {BODY_BYTES_MAX} is the most")
+        return Message(topic, body["account_id"].encode(), frame(self._ids[schema], encoded), received_at)
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:

@@ -28,20 +28,21 @@ _DEFAULT_EVENTS = 20_000  # what allowances are sized by where a run has no end
 
 @dataclass
 class Account:
-    """A tenant. `profiles` counts those of each contact's person."""
+    """A tenant. `profiles` counts those of each contact's person, of which there may be `profiles_max`."""
 
     name: str
     source: str
     share: float
     plan: dict[str, Any] | None
     contacts: list[str]
+    profiles_max: int
     visitors: list[str] = field(default_factory=list)
     profiles: dict[str, int] = field(default_factory=dict)
     merged: list[tuple[str, str]] = field(default_factory=list)  # (visitor, contact)
 
     def has_room(self, contact: str) -> bool:
         """Whether the contact's person may take one more profile."""
-        return self.profiles.get(contact, 1) < PERSON_PROFILES
+        return self.profiles.get(contact, 1) < self.profiles_max
 
 
 def accounts(traffic: Traffic) -> list[Account]:
@@ -56,7 +57,8 @@ def _account(traffic: Traffic, rng: random.Random, number: int, share: float) ->
     name = NAMES[place] + (f"-{again + 1}" if again else "")
     source = SOURCES[number % len(SOURCES)]
     contacts = [_contact_id(rng, source, name, who) for who in range(CONTACTS_PER_ACCOUNT)]
-    return Account(name, source, share, _plan(traffic, number, share), contacts)
+    profiles_max = min(PERSON_PROFILES, traffic.rules.person_profiles_max)
+    return Account(name, source, share, _plan(traffic, number, share), contacts, profiles_max)
 
 
 def _contact_id(rng: random.Random, source: str, account: str, who: int) -> str:
