@@ -65,7 +65,7 @@ class _Run:
         self._tail, self._services, self._wanted, self._in_clickhouse = tail, services, wanted, in_clickhouse
         self._began = time.monotonic()
         self._looks: deque[tuple[float, int]] = deque([(self._began, 0)], RATE_LOOKS)
-        self._kills = 0
+        self._kills = self._inserted = 0
         self.truth: dict[str, object] = {}
         self.seconds = 0.0
         command = ["simulate", "--events", str(wanted.events), "--seed", str(wanted.seed), "--rate", str(wanted.rate)]
@@ -87,21 +87,25 @@ class _Run:
 
     def watch(self) -> None:
         """Until everything that was published is in ClickHouse."""
+        deadline = None
         with console.Progress() as progress:
-            deadline = None
-            while True:
-                self._services.check()
-                totals, inserted = self._tail.look(), self._in_clickhouse()
-                self._looks.append((time.monotonic(), totals.read))
-                progress.show(lambda t=totals, n=inserted: self._line(t, n))  # type: ignore[misc]
-                self._maybe_kill(totals.read)
-                if self._has_published():
+            while not self._has_published() or self._look(progress) < self._published():
+                if self.truth:
                     deadline = deadline or time.monotonic() + DRAIN_SECONDS
-                    if min(totals.read, inserted) >= self._published():
-                        break
-                    self._check_deadline(deadline, totals, inserted)
+                    self._check_deadline(deadline)
+                else:
+                    self._look(progress)
                 time.sleep(LOOK_SECONDS)
         self.seconds = time.monotonic() - self._began
+
+    def _look(self, progress: console.Progress) -> int:
+        """Returns how many events are both read and in ClickHouse."""
+        self._services.check()
+        totals, self._inserted = self._tail.look(), self._in_clickhouse()
+        self._looks.append((time.monotonic(), totals.read))
+        progress.show(self._line)
+        self._maybe_kill(totals.read)
+        return min(totals.read, self._inserted)
 
     def expected(self) -> dict[str, int]:
         """Events by fate as the simulator made them."""
@@ -145,19 +149,20 @@ class _Run:
             self._kills += 1
             console.say(f"killed the {name} (pid {pid}) with SIGKILL after {read:,} events, and started it again")
 
-    def _check_deadline(self, deadline: float, totals: Totals, inserted: int) -> None:
+    def _check_deadline(self, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise DemoFailed(
-                f"after {DRAIN_SECONDS} s, {totals.read:,} of {self._published():,} events are read and "
-                f"{inserted:,} are in ClickHouse; logs: {self._services.log(WORKER).parent}"
+                f"after {DRAIN_SECONDS} s, {self.totals.read:,} of {self._published():,} events are read and "
+                f"{self._inserted:,} are in ClickHouse; logs: {self._services.log(WORKER).parent}"
             )
 
-    def _line(self, t: Totals, inserted: int) -> str:
+    def _line(self) -> str:
+        t = self.totals
         then, before = self._looks[0]
         rate = (t.read - before) / max(time.monotonic() - then, LOOK_SECONDS)
         return (
             f"read {t.read:>9,}   accepted {t.accepted:>9,}   duplicates {t.duplicates:>7,}   "
-            f"rejected {sum(t.rejected.values()):>6,}   in ClickHouse {inserted:>9,}   {rate:>8,.0f} events/s"
+            f"rejected {sum(t.rejected.values()):>6,}   in ClickHouse {self._inserted:>9,}   {rate:>8,.0f} events/s"
         )
 
 
