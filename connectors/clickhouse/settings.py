@@ -30,6 +30,7 @@ INSERT_SETTINGS: dict[str, object] = {
     "async_insert": 0,
     "max_insert_threads": 1,
     "insert_deduplicate": 1,
+    "optimize_on_insert": 0,  # the rollups' rows come grouped: summing them once more costs 1.5 µs a row
     "wait_end_of_query": 1,  # the answer tells the rows written only when it waits for the end
 }
 
