@@ -73,8 +73,9 @@ class Accounts:
             else:
                 del self.cycles[account]
         for account, plans in self.plans.items():
-            old = sum(plan.occurred_at < limit for plan in plans)
-            self.plans[account] = plans[max(old - 1, 0) :]
+            old = [plan for plan in plans if plan.occurred_at < limit]
+            needed_still = {judge(plans, limit), *old[-1:]}
+            self.plans[account] = tuple(plan for plan in plans if plan in needed_still or plan.occurred_at >= limit)
 
 
 def with_plan(plans: tuple[Plan, ...], plan: Plan) -> tuple[Plan, ...]:
@@ -171,7 +172,7 @@ class Book:
         self._plans[account] = with_plan(self.plans(account), plan)
         self._new_plans.append(plan)
         start, end = cycle_of(plan.anchor_day, plan.time_zone, plan.occurred_at)
-        cycles.setdefault(start, Cycle(end, 0, 0, frozenset()))
+        cycles[start] = self._until(account, start, end)
         for start, cycle in sorted(cycles.items()):
             now = judge(self.plans(account), cycle.end)
             if now is None or now == was.get(start):
@@ -214,11 +215,17 @@ class Book:
     def _add(self, account: str, span: tuple[int, int], added: int, in_time: int) -> int:
         """Returns how many the cycle had before."""
         start, end = span
-        cycles = self._of(account)
-        was = cycles.get(start) or Cycle(end, 0, 0, frozenset())
-        cycles[start] = was._replace(used=was.used + added, used_as_closed=was.used_as_closed + in_time)
+        was = self._until(account, start, end)
+        self._of(account)[start] = was._replace(used=was.used + added, used_as_closed=was.used_as_closed + in_time)
         self._changed[account, start] = None
         return was.used
+
+    def _until(self, account: str, start: int, end: int) -> Cycle:
+        """The cycle of a start. Where another anchor or zone lets it end later, it does: it is forgotten by its end."""
+        was = self._of(account).get(start) or Cycle(end, 0, 0, frozenset())
+        if was.end < end:
+            self._changed[account, start] = None
+        return was._replace(end=max(was.end, end))
 
     def _cross(self, account: str, start: int, before: int, place_of: Callable[[int], tuple[int, int]]) -> None:
         """Alerts of a cycle that had `before` activities; `row_of(n)` gives row and time of the batch's n-th."""
