@@ -1,0 +1,75 @@
+"""Whatever happens, the core says what the oracle says: fates, persons, uniques, engagement, usage, alerts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from tests.events import context
+from tests.oracle.history import Rules, identity
+from tests.oracle.verdict import Verdict, judge
+from tests.property import running
+from tests.property.budget import examples
+from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories
+from tests.property.running import Outcome, Sent
+
+SMALL = Rules(unique_days=12, person_profiles_max=3)
+
+
+def compare(history: list[Sent], outcome: Outcome, rules: Rules) -> Verdict:
+    """The verdict of the oracle, once the outcome agrees with it."""
+    told = running.told(history)
+    verdict = judge(told, rules)
+    _compare_fates(told, verdict, outcome)
+    _compare_uniques(told, verdict, outcome)
+    elsewhere = {pair: person for pair, person in verdict.persons.items() if person != pair[1]}
+    assert running.persons(outcome) == elsewhere
+    assert running.usage(outcome) == {cycle: tuple(used) for cycle, used in _plain(verdict).items()}
+    assert running.used_by_rows(outcome) == Counter({c: u[2] for c, u in _plain(verdict).items() if u[2]})
+    assert running.alerts(outcome) == [tuple(alert) for alert in verdict.alerts]
+    return verdict
+
+
+def _plain(verdict: Verdict) -> dict[tuple[str, int], tuple[int, int, int, int | None]]:
+    return {cycle: (u.end, u.as_closed, u.as_corrected, u.allowance) for cycle, u in verdict.usage.items()}
+
+
+def _compare_fates(told: list[dict[str, Any]], verdict: Verdict, outcome: Outcome) -> None:
+    places = [(event["topic"], event["offset"]) for event in told]
+    by_word = {
+        word: [n for n, fate in enumerate(verdict.fates) if fate.word == word] for word in ("rejected", "duplicate")
+    }
+    assert running.rejected(outcome) == {places[n]: verdict.fates[n].reason for n in by_word["rejected"]}
+    assert running.accepted(outcome) == {places[n] for n in verdict.accepted}
+    counted = Counter((told[n]["topic"], told[n]["source"]) for n in by_word["duplicate"])
+    assert running.duplicates(outcome) == counted
+
+
+def _compare_uniques(told: list[dict[str, Any]], verdict: Verdict, outcome: Outcome) -> None:
+    ranks = {(told[n]["topic"], told[n]["offset"]): told[n]["rank"] for n in verdict.accepted}
+    if len({identity(told[n]) for n in verdict.accepted}) < len(verdict.accepted):
+        return  # an identity that was forgotten and came again: rows of two events have one identity
+    found = running.uniques(outcome, ranks)
+    if verdict.order_matters:
+        return
+    assert found == Counter((told[n]["rank"], kind) for n, kind in verdict.uniques)
+    assert running.engagement(outcome) == verdict.engagement
+
+
+@given(histories(NEAR) | histories(DENSE), cuts())
+@examples()
+def test_a_history_inside_the_window_counts_as_the_oracle_counts(history: list[Sent], where: set[int]) -> None:
+    note(canonical(history))
+    compare(history, running.run(history, where, context()), Rules())
+
+
+@given(st.data(), cuts())
+@examples()
+def test_a_history_over_months_counts_as_the_oracle_counts(data: st.DataObject, where: set[int]) -> None:
+    history = data.draw(histories(Shape(), SMALL))
+    note(canonical(history))
+    rules = {"unique_days": SMALL.unique_days, "person_profiles_max": SMALL.person_profiles_max}
+    compare(history, running.run(history, where, context(**rules)), SMALL)
