@@ -20,6 +20,7 @@ from confluent_kafka.admin import (
 
 from pipeline.kafka_cluster import connect
 from pipeline.settings import Settings
+from pipeline.topic_bounds import offsets
 from pipeline.topic_plan import Change, Found, Topic, compare
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class TopicsError(RuntimeError):
     """The cluster refused a change, or it did not take effect; says which."""
 
 
-def read(settings: Settings, topics: Iterable[Topic], bounds: bool = True) -> dict[str, Found]:
-    """Those of the topics that the cluster has. Without `bounds` nobody looks whether they have records.
+def read(settings: Settings, topics: Iterable[Topic]) -> dict[str, Found]:
+    """Those of the topics that the cluster has; each of their partitions has a leader then.
 
     Raises:
         KafkaAbsent: no answer.
@@ -48,7 +49,7 @@ def read(settings: Settings, topics: Iterable[Topic], bounds: bool = True) -> di
     if not names:
         return {}
     configs = _configs(admin, names)
-    written = _written(admin, cluster, names) if bounds else set()
+    written = _written(admin, cluster, names)
     found = {}
     for name in names:
         partitions = cluster.topics[name].partitions
@@ -84,7 +85,7 @@ def apply(settings: Settings, topics: list[Topic], changes: list[Change]) -> Non
 def _settle(settings: Settings, topics: list[Topic]) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        left = compare(topics, read(settings, topics, bounds=False))
+        left = compare(topics, read(settings, topics))
         if not left:
             return
         if time.monotonic() > deadline:
@@ -132,18 +133,9 @@ def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
 
 def _written(admin: AdminClient, cluster: ClusterMetadata, names: list[str]) -> set[str]:
     """Topics that anything was ever written to: an end offset above 0."""
-    wanted = {
-        TopicPartition(name, number): OffsetSpec.latest()
-        for name in names
-        for number in cluster.topics[name].partitions
-    }
-    written = set()
-    for place, future in admin.list_offsets(wanted, request_timeout=REQUEST_SECONDS).items():
-        try:
-            end = future.result(REQUEST_SECONDS).offset
-        except KafkaException as error:
-            where = f"{place.topic} partition {place.partition}"
-            raise TopicsError(f"cannot read the end of {where}: {error.args[0].str()}; is every broker up?") from None
-        if end > 0:
-            written.add(place.topic)
-    return written
+    asked = [TopicPartition(name, number) for name in names for number in cluster.topics[name].partitions]
+    try:
+        ends = offsets(admin, asked, OffsetSpec.latest())
+    except KafkaException as error:
+        raise TopicsError(f"cannot read the topics' ends: {error.args[0].str()}; is every broker up?") from None
+    return {partition.topic for partition, end in ends.items() if end > 0}

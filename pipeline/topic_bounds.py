@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaException, TopicPartition
+import time
+from collections.abc import Collection
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.kafka_cluster import KafkaAbsent, absence, connect
@@ -10,6 +13,14 @@ from pipeline.settings import Settings
 from pipeline.topics import SOURCE_TOPICS, physical
 
 REQUEST_SECONDS = 8
+ELECTION_SECONDS = 10  # a partition that was just made, or lost its leader, has a new one within seconds
+_POLL_SECONDS = 0.1
+# A partition between two leaders.
+_LEADERLESS = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 Place = tuple[str, int]  # topic without prefix, partition
 
@@ -35,13 +46,25 @@ def held(settings: Settings) -> dict[Place, int]:
         for number in cluster.topics[name].partitions:
             places[TopicPartition(name, number)] = (topic, number)
     try:
-        ends = _offsets(admin, places, OffsetSpec.latest())
-        beginnings = _offsets(admin, places, OffsetSpec.earliest())
+        ends = offsets(admin, places, OffsetSpec.latest())
+        beginnings = offsets(admin, places, OffsetSpec.earliest())
     except KafkaException as error:
         raise KafkaAbsent(absence(settings, [error.args[0].str()])) from None
-    return {place: ends[place] - beginnings[place] for place in ends}
+    return {place: ends[partition] - beginnings[partition] for partition, place in places.items()}
 
 
-def _offsets(admin: AdminClient, places: dict[TopicPartition, Place], which: OffsetSpec) -> dict[Place, int]:
-    asked = admin.list_offsets(dict.fromkeys(places, which), request_timeout=REQUEST_SECONDS)
-    return {places[partition]: future.result(REQUEST_SECONDS).offset for partition, future in asked.items()}
+def offsets(admin: AdminClient, partitions: Collection[TopicPartition], which: OffsetSpec) -> dict[TopicPartition, int]:
+    """The offset at that place of every partition; waits for leaders that are being elected.
+
+    Raises:
+        KafkaException: a partition did not answer.
+    """
+    deadline = time.monotonic() + ELECTION_SECONDS
+    while True:
+        asked = admin.list_offsets(dict.fromkeys(partitions, which), request_timeout=REQUEST_SECONDS)
+        try:
+            return {partition: future.result(REQUEST_SECONDS).offset for partition, future in asked.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
