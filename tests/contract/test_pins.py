@@ -10,6 +10,7 @@ import hashlib
 import inspect
 from importlib import metadata
 
+import aiokafka.client as client
 import aiokafka.consumer.fetcher as fetcher
 import faust.app.base as app
 import faust.transport.conductor as conductor
@@ -41,6 +42,7 @@ OVERRIDDEN = [
 
 # What we rely on: the originals, and what calls or is called by them.
 DIGESTS = {
+    "AIOKafkaClient.set_topics": "9f9b55d6d8997834",
     "Consumer.on_partitions_revoked": "d04b7ae72c6fc206",
     "Consumer.perform_seek": "0e8c130ff4b0afd8",
     "Consumer._drain_messages": "44a2500309e83c63",
@@ -100,6 +102,7 @@ SOURCES = {
     "Stream.events": Stream.events,
     "Worker._schedule_shutdown": worker.Worker._schedule_shutdown,
     "Worker.execute_from_commandline": worker.Worker.execute_from_commandline,
+    "AIOKafkaClient.set_topics": client.AIOKafkaClient.set_topics,
     "FetchResult": fetcher.FetchResult,
     "FetchError": fetcher.FetchError,
     "PartitionRecords": fetcher.PartitionRecords,
