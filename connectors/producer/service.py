@@ -97,14 +97,11 @@ class Sender:
                 raise Undelivered(self._why("the queue stays full"))
             self._producer.poll(_FULL_WAIT_SECONDS if left else 0)
 
-    def poll(self) -> None:
-        """Serve what Kafka has answered."""
-        self._producer.poll(0)
-
-    @property
-    def waiting(self) -> int:
-        """Events not yet acknowledged."""
-        return len(self._producer)
+    def flush(self) -> None:
+        """Wait until Kafka has answered for all that was sent, for good or not."""
+        deadline = time.monotonic() + 2 * DELIVERY_MS_MAX / 1000
+        while self._producer.flush(_FLUSH_SLICE_SECONDS) and time.monotonic() < deadline:
+            pass
 
     def close(self) -> None:
         """Wait for every acknowledgement.
@@ -112,9 +109,7 @@ class Sender:
         Raises:
             Undelivered: Kafka did not take some events.
         """
-        deadline = time.monotonic() + 2 * DELIVERY_MS_MAX / 1000
-        while self._producer.flush(_FLUSH_SLICE_SECONDS) and time.monotonic() < deadline:
-            pass
+        self.flush()
         self.failed += len(self._producer)
         if self.failed:
             raise Undelivered(self._why(self._first_failure or "no acknowledgement"))

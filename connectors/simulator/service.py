@@ -13,6 +13,7 @@ from connectors.simulator.truth import Bytes, Item, Truth
 from pipeline import rfc3339
 
 _PAUSE_SECONDS_MAX = 0.2  # between two looks at whether it shall stop
+_PLAN_SET = "account_plan_set"
 _NOT_LINES = "no event: bytes, not JSON"
 
 
@@ -24,7 +25,7 @@ class Out(Protocol):
 
 
 class KafkaOut:
-    """Items as records."""
+    """Items as records. A plan is in Kafka before what comes after it: nothing else orders events across topics."""
 
     def __init__(self, sender: Sender, form: Bytes) -> None:
         self._sender, self._form = sender, form
@@ -32,6 +33,8 @@ class KafkaOut:
     def send(self, item: Item) -> str:
         """Queue the record."""
         self._sender.send(item.topic, item.account.encode(), self._form.value(item))
+        if item.event is not None and item.event["type"] == _PLAN_SET:
+            self._sender.flush()
         return ""
 
 
