@@ -1,8 +1,8 @@
 """The bytes of an event: its Avro body. The frame around it is of `schema_ids`.
 
 One event has one body: maps are written with sorted keys, arrays and maps as one block. The encoder is compiled from
-the schema for the types that event schemas use (DESIGN 6); byte for byte it writes what fastavro writes, and 4 times
-as fast (3.5 µs a channel event).
+the schema for the types that event schemas use (DESIGN 6); byte for byte it writes what fastavro writes, in about
+half the time (6 µs against 11 for a channel event).
 """
 
 from __future__ import annotations
