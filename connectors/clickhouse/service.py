@@ -81,6 +81,17 @@ class Service:
             raise self._fault(error) from None
         return Answer(list(found.column_names), [tuple(row) for row in found.result_rows])
 
+    def columns(self, sql: str) -> list[str]:
+        """The columns of a select, whose answer names none where it has no rows; none where it is no select.
+
+        Raises:
+            Unavailable
+        """
+        try:
+            return [str(row[0]) for row in self.query(f"DESCRIBE TABLE ({sql.strip().rstrip(';')})").rows]
+        except Refused:
+            return []
+
     def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Do.
 

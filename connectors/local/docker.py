@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.local import ports
 from connectors.local.faults import StackError
 from connectors.local.service import Service
+from pipeline.settings_sources import process_environment
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -21,12 +22,15 @@ KAFKA_IMAGE = "apache/kafka:4.1.1"
 KAFKA_DATA = "/var/lib/kafka/data"
 CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:26.9"
 CLICKHOUSE_DATA = "/var/lib/clickhouse"
+DOCKER_SOCKET = Path("/var/run/docker.sock")
 ENGINE_SECONDS = 3  # a local engine answers in milliseconds
 STOP_SECONDS = 15
 
 
 def engine_answers() -> bool:
     """Whether a Docker engine of this machine can be used."""
+    if "DOCKER_HOST" not in process_environment() and not DOCKER_SOCKET.exists():
+        return False  # what the package would find out too, after a second of imports, and leaving a socket open
     try:
         import docker
         from docker.errors import DockerException

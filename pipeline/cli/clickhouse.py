@@ -147,6 +147,8 @@ def query(
 
     with _clickhouse(QUERY_SECONDS_MAX, database=True) as service:
         answer = service.query(sql)
+        if not answer.columns:
+            answer = answer._replace(columns=service.columns(sql))
     match format_:
         case Output.JSON:
             console.facts([dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows])
