@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 READ_SECONDS = 5.0  # to read the oldest unread records; an age not found in time is unknown
+AGAIN_SECONDS = 0.1  # between two questions to a coordinator that is being made
 READS_AT_ONCE = 100  # messages taken from the client at a time
 FETCH_BYTES = 64 * 1024  # one record of a partition is enough; a larger one still comes
 
@@ -69,7 +70,7 @@ def lag(settings: Settings) -> list[Lag]:
     every = [place for found in places.values() for place in found]
     first, end = _offsets(admin, every, "earliest"), _offsets(admin, every, "latest")
     groups: dict[ServiceName, str] = {"worker": settings.worker.group_id, "sink": settings.sink.group_id}
-    committed = {service: _committed(admin, groups[service], found) for service, found in places.items()}
+    committed = {service: _committed(settings, groups[service], found) for service, found in places.items()}
     unread = {
         place: max(committed[service].get(place, first[place]), first[place])
         for service, found in places.items()
@@ -120,36 +121,61 @@ def _offsets(admin: AdminClient, places: list[Place], which: Literal["earliest",
     return {_place(partition): future.result().offset for partition, future in answers.items()}
 
 
-def _committed(admin: AdminClient, group: str, places: list[Place]) -> dict[Place, int]:
-    from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+def _committed(settings: Settings, group: str, places: list[Place]) -> dict[Place, int]:
+    """What a group committed, asked by a consumer that never joins it.
 
+    Not by the admin client's list_consumer_group_offsets: it crashes the process when the group's coordinator is just
+    being made (librdkafka issue 5040, seen).
+    """
     if not places:
         return {}
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
-    answers = admin.list_consumer_group_offsets([asked], request_timeout=REACH_SECONDS)
-    found = answers[group].result().topic_partitions
+    consumer = _consumer(settings, group)
+    try:
+        found = _ask_coordinator(consumer, [_partition(place) for place in places])
+    finally:
+        consumer.close()
     return {_place(partition): partition.offset for partition in found if partition.offset >= 0}
+
+
+def _ask_coordinator(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """A cluster's first group waits for its coordinator: ask again until the deadline."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    passing = {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+    }
+    deadline = time.monotonic() + REACH_SECONDS
+    while True:
+        try:
+            return consumer.committed(partitions, timeout=max(0.1, deadline - time.monotonic()))
+        except KafkaException as error:
+            if error.args[0].code() not in passing or time.monotonic() >= deadline:
+                raise
+            time.sleep(AGAIN_SECONDS)
 
 
 def _ages(settings: Settings, behind: dict[Place, int]) -> dict[Place, float]:
     """Seconds since the broker stored the record at each place; those not read in time are missing."""
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import TopicPartition
 
     if not behind:
         return {}
-    client = quiet(kafka_client(settings), [])
-    reader = {
-        "group.id": f"{settings.worker.group_id}-lag",  # needed by the client; never joined, nothing committed
-        "enable.auto.commit": False,
-        "fetch.message.max.bytes": FETCH_BYTES,
-        "queued.min.messages": 1,
-    }
-    consumer = Consumer({**client, **reader})
+    consumer = _consumer(settings, f"{settings.worker.group_id}-lag")
     try:
         consumer.assign([TopicPartition(*place, offset) for place, offset in behind.items()])
         return _read_ages(consumer, len(behind))
     finally:
         consumer.close()
+
+
+def _consumer(settings: Settings, group: str) -> Consumer:
+    """A consumer that joins no group and commits nothing."""
+    from confluent_kafka import Consumer
+
+    small = {"enable.auto.commit": False, "fetch.message.max.bytes": FETCH_BYTES, "queued.min.messages": 1}
+    return Consumer({**quiet(kafka_client(settings), []), **small, "group.id": group})
 
 
 def _read_ages(consumer: Consumer, places: int) -> dict[Place, float]:
