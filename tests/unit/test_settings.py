@@ -166,6 +166,8 @@ def test_secrets_are_masked_wherever_settings_are_shown(tmp_path: Path) -> None:
 
 def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
     assert "zzz" not in faults({"TALLY_HASH_SEED": "zzz"}, tmp_path)["TALLY_HASH_SEED"]
+    (tmp_path / "tally.toml").write_text("[clickhouse]\npassword = 271828\n")
+    assert "271828" not in faults({}, tmp_path)["TALLY_CLICKHOUSE__PASSWORD"]
 
 
 def test_the_hash_seed_comes_from_the_setting_else_from_the_home(tmp_path: Path) -> None:
