@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 READ_SECONDS = 5.0  # to read the oldest unread records; an age not found in time is unknown
-AGAIN_SECONDS = 0.1  # between two questions to a coordinator that is being made
+AGAIN_SECONDS = 0.1  # between two questions to a cluster that is not settled
 READS_AT_ONCE = 100  # messages taken from the client at a time
 FETCH_BYTES = 64 * 1024  # one record of a partition is enough; a larger one still comes
 
@@ -57,6 +57,28 @@ def lag(settings: Settings) -> list[Lag]:
         KafkaAbsent: no answer.
         KafkaException: the broker refuses the question.
     """
+    from confluent_kafka import KafkaError, KafkaException
+
+    # What a cluster says for a moment when a topic or the first group was just made, or a leader moved.
+    passing = {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+    deadline = time.monotonic() + REACH_SECONDS
+    while True:
+        try:
+            return _lag(settings)
+        except KafkaException as error:
+            if error.args[0].code() not in passing or time.monotonic() >= deadline:
+                raise
+            time.sleep(AGAIN_SECONDS)
+
+
+def _lag(settings: Settings) -> list[Lag]:
     admin, cluster = connect(settings)
     places = {
         service: [
@@ -131,29 +153,10 @@ def _committed(settings: Settings, group: str, places: list[Place]) -> dict[Plac
         return {}
     consumer = _consumer(settings, group)
     try:
-        found = _ask_coordinator(consumer, [_partition(place) for place in places])
+        found = consumer.committed([_partition(place) for place in places], timeout=REACH_SECONDS)
     finally:
         consumer.close()
     return {_place(partition): partition.offset for partition in found if partition.offset >= 0}
-
-
-def _ask_coordinator(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    """A cluster's first group waits for its coordinator: ask again until the deadline."""
-    from confluent_kafka import KafkaError, KafkaException
-
-    passing = {
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-    }
-    deadline = time.monotonic() + REACH_SECONDS
-    while True:
-        try:
-            return consumer.committed(partitions, timeout=max(0.1, deadline - time.monotonic()))
-        except KafkaException as error:
-            if error.args[0].code() not in passing or time.monotonic() >= deadline:
-                raise
-            time.sleep(AGAIN_SECONDS)
 
 
 def _ages(settings: Settings, behind: dict[Place, int]) -> dict[Place, float]:
