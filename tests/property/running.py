@@ -20,7 +20,7 @@ from pipeline.core.identify import mint
 from pipeline.core.record import Link, Record, decode, encode
 from pipeline.core.state import Columns, State
 from tests.events import SCHEMA_IDS, SCHEMAS, SEED, Event, kind_of
-from tests.oracle.history import DAY
+from tests.oracle.history import DAY, identity
 
 KINDS = ("unique_open", "unique_click", "unique_link_click")
 
@@ -213,3 +213,53 @@ def persons(outcome: Outcome) -> dict[tuple[str, str], str]:
     """The person of every profile that the records name, where it is another profile."""
     found = {(p.account_id, p.profile_id): p.person_id for record in outcome.records for p in record.persons}
     return {pair: person for pair, person in found.items() if person != pair[1]}
+
+
+def sums(outcome: Outcome) -> dict[str, Any]:
+    """Everything that must not depend on how a history falls into batches."""
+    return {
+        "rejected": rejected(outcome),
+        "accepted": accepted(outcome),
+        "duplicates": duplicates(outcome),
+        "engagement": engagement(outcome),
+        "persons": persons(outcome),
+        "usage": usage(outcome),
+        "activities": used_by_rows(outcome),
+        "alerts": alerts(outcome),
+    }
+
+
+def knowledge(now: State) -> dict[str, Any]:
+    """What a state knows, whatever the places and numbers under which it is kept."""
+    names = {number: label for label, number in now.labels.items()}
+    keys = now.held.keys.reshape(-1)
+    at = keys.nonzero()[0]
+    numbers = now.held.fields["number"].reshape(-1)[at]
+    columns = [now.log.at(numbers, name).tolist() for name in ("occurred_at", "identity", "kind", "label")]
+    facts = zip(keys[at].tolist(), *columns, strict=True)
+    seen = now.seen.keys.reshape(-1)
+    fields = [column.reshape(-1)[seen > 0].tolist() for _, column in sorted(now.seen.fields.items())]
+    return {
+        "stream_time": now.stream_time,
+        "seen": dict(zip(seen[seen > 0].tolist(), zip(*fields, strict=True), strict=True)),
+        "held": {key: (when, who, kind, names[label]) for key, when, who, kind, label in facts},
+        "labels": set(now.labels),
+        "cycles": now.accounts.cycles,
+        "plans": now.accounts.plans,
+    }
+
+
+def without_conflicts(history: Sequence[Sent]) -> list[Sent]:
+    """The history without events that have an earlier one's identity and another payload."""
+    first: dict[Any, bytes | None] = {}
+    for sent, event in zip(history, told(history), strict=True):
+        first.setdefault(_identity_or_place(sent, event), sent.value)
+    return [
+        sent
+        for sent, event in zip(history, told(history), strict=True)
+        if sent.value == first[_identity_or_place(sent, event)]
+    ]
+
+
+def _identity_or_place(sent: Sent, event: dict[str, Any]) -> Any:
+    return (event["topic"], event["offset"]) if sent.event is None else identity(event)
