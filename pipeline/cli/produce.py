@@ -56,7 +56,7 @@ def produce(
         console.Format.TABLE
     ),
 ) -> None:
-    """Publish events from JSON lines: one object a line, its fields as in docs/events.md.
+    """Publish events from JSON lines: one object a line, its fields as in docs/semantics.md.
 
     Each bad line is told with its number, field and reason. With --on-error stop (the default) nothing after it
     is sent; with skip all good lines are. Either way a bad line makes the exit code 1. Sending a file again
