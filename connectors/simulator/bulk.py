@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from connectors.simulator.settings import Traffic
 from connectors.simulator.truth import ACCEPTED, DUPLICATE, Truth
-from pipeline.event_bytes import varint
 from pipeline.schema_ids import frame
 from pipeline.topics import SOURCE_TOPICS
 
@@ -179,13 +178,19 @@ def _varints8(values: npt.NDArray[np.int64]) -> bytes:
     return octets.tobytes()
 
 
+def _length(number: int) -> bytes:
+    """A count or a length as Avro writes it; all of them here are below 8,192."""
+    assert number < 1 << 13
+    return bytes([number << 1]) if number < 64 else bytes([(number << 1 & 0x7F) | 0x80, number >> 6])
+
+
 def _text(text: str) -> bytes:
     raw = text.encode()
-    return varint(len(raw)) + raw
+    return _length(len(raw)) + raw
 
 
 def _texts(texts: dict[str, str]) -> bytes:
-    return varint(len(texts)) + b"".join(_text(key) + _text(texts[key]) for key in sorted(texts)) + b"\0"
+    return _length(len(texts)) + b"".join(_text(key) + _text(texts[key]) for key in sorted(texts)) + b"\0"
 
 
 _MERGED = _text("profile_merged")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
-from pipeline.event_bytes import encoder, varint
+from pipeline.event_bytes import encoder
 from pipeline.topics import SCHEMAS
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.just("é" * 3000)
@@ -74,8 +74,3 @@ def test_one_event_has_one_body_whatever_the_order_of_its_map() -> None:
     assert encode({**event, "properties": {"b": "1", "a": "2"}}) == encode(
         {**event, "properties": {"a": "2", "b": "1"}}
     )
-
-
-@pytest.mark.parametrize(("number", "raw"), [(0, "00"), (-1, "01"), (1, "02"), (63, "7e"), (64, "8001"), (-65, "8101")])
-def test_varints_are_zigzag(number: int, raw: str) -> None:
-    assert varint(number).hex() == raw
