@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, NamedTuple
 
 from pipeline import metrics
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class Decided(NamedTuple):
-    """A part of a batch, as it will stand in the journal, and the core's seconds for it."""
+    """A part of a batch, as it will stand in the journal, and the CPU seconds of the core for it."""
 
     record: Record
     value: bytes
-    seconds: float
+    cpu_s: float
 
 
 @dataclass(slots=True)
@@ -62,17 +62,17 @@ class Engagement:
         batch: Batch = message.value
         if not consumer.begin(message):
             return
-        store, busy_s = self.partitions[batch.partition], 0.0
+        store, cpu_s = self.partitions[batch.partition], 0.0
         parts = self.core.cut(store.state, batch.slabs)
-        while parts and (took_s := await self.commit(store, parts[0])) is not None:
-            busy_s += took_s
+        while parts and (part_s := await self.commit(store, parts[0])) is not None:
+            cpu_s += part_s
             parts = parts[1:]
         if not parts:
             await self.keeper.offer(store)
-        consumer.finish(message, not parts, busy_s)
+        consumer.finish(message, not parts, cpu_s)
 
     async def commit(self, store: PartitionStore, slabs: list[Slab]) -> float | None:
-        """Decide, append and apply one part; returns the core's seconds, or None where the lane has to fold."""
+        """Decide, append and apply one part; returns the core's CPU seconds, or None where the lane has to fold."""
         decided = await self.work.run(self._decide, store, slabs)
         if len(decided.value) > self.value_bytes_max:
             return await self._commit_halves(store, slabs)
@@ -80,24 +80,23 @@ class Engagement:
             return None
         applied_s = await self.work.run(_apply, store, decided)
         count(decided.record)
-        return decided.seconds + applied_s
+        return decided.cpu_s + applied_s
 
     async def _commit_halves(self, store: PartitionStore, slabs: list[Slab]) -> float | None:
         first, second = halves(slabs)
         assert first and second, "one event's record fits: its bytes are bounded by the topic, its reject by 64 KiB"
-        took_s = await self.commit(store, first)
-        if took_s is None:
+        part_s = await self.commit(store, first)
+        if part_s is None:
             return None
         rest_s = await self.commit(store, second)
-        return None if rest_s is None else took_s + rest_s
+        return None if rest_s is None else part_s + rest_s
 
     def _decide(self, store: PartitionStore, slabs: list[Slab]) -> Decided:
-        began = perf_counter()
+        began, cpu_began = perf_counter(), thread_time()
         record = self.core.decide(store.state, slabs)
         value = encode(record, next_link(store.last_id, self.writer))
-        seconds = perf_counter() - began
-        metrics.DECIDE_SECONDS.inc(seconds)
-        return Decided(record, value, seconds)
+        metrics.DECIDE_SECONDS.inc(perf_counter() - began)
+        return Decided(record, value, thread_time() - cpu_began)
 
     async def _append(self, store: PartitionStore, value: bytes) -> bool:
         """Whether the record lies right behind the state's last one; else somebody else wrote, or nobody knows."""
@@ -122,8 +121,8 @@ class Engagement:
 
 
 def _apply(store: PartitionStore, decided: Decided) -> float:
-    """The record was appended right behind the state's last one; returns the core's seconds."""
-    began = perf_counter()
+    """The record was appended right behind the state's last one; returns the core's CPU seconds."""
+    began = thread_time()
     valid = store.accept(decided.value, store.next_offset, decided.record)
     assert valid, "a record made on the state's last one extends its chain"
-    return perf_counter() - began
+    return thread_time() - began

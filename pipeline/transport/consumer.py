@@ -243,12 +243,12 @@ class SlabConsumer(driver.Consumer):
         batch.lane.idle.clear()
         return True
 
-    def finish(self, message: Any, whole: bool, busy_s: float) -> None:
+    def finish(self, message: Any, whole: bool, cpu_s: float) -> None:
         """Last thing the agent does. `whole`: the batch is in the journal and applied; else its lane folds, seeks."""
         batch: Batch = message.value
         lane = batch.lane
         if whole:
-            self._linger.observe(batch.events, busy_s)
+            self._linger.observe(batch.events, cpu_s)
             for topic, offset in batch.next_offsets().items():
                 self._acked[TP(physical(self._reading.prefix, topic), batch.partition)] = [offset - 1]
         self.ack(message)

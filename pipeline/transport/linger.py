@@ -20,9 +20,9 @@ class Linger:
         self.least_s = least_s
         self._fixed_s = 0.0
 
-    def observe(self, events: int, seconds: float) -> None:
-        """Learn from a batch that took so long from being handed out to being applied."""
-        fixed = max(0.0, seconds - events * EVENT_S)
+    def observe(self, events: int, cpu_s: float) -> None:
+        """Learn from a batch that took the core so much CPU; wall time would count what other processes do."""
+        fixed = max(0.0, cpu_s - events * EVENT_S)
         self._fixed_s += _MEMORY * (fixed - self._fixed_s)
 
     def seconds(self, lanes: int) -> float:

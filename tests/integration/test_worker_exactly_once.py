@@ -15,9 +15,9 @@ import pytest
 from tests.contract.workers import Deployment, stopped
 
 WORKERS = 3
-ROUNDS = 30  # of production: 11 topics x 4 partitions x EVENTS each
+ROUNDS = 25  # of production: 11 topics x 4 partitions x EVENTS each
 EVENTS = 30
-PRODUCE_S = 14.0
+PRODUCE_S = 10.0
 FROZEN_S = 7.5  # beyond the group's session: the worker is declared dead, and wakes up
 RIVAL_S = 5.0
 
