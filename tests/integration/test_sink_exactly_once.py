@@ -1,0 +1,98 @@
+"""The sink's promise where it is made: kill it, stop it, wake it, take ClickHouse away; nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.local import clickhouse as clickhouse_ladder
+from connectors.local.ports import any_free
+from connectors.local.processes import end
+from connectors.local.progress import silent
+from connectors.local.service import Wish
+from tests.integration.sink_world import World, await_that
+
+SESSION_SECONDS = 10.0  # after which Kafka gives a silent sink's partitions away
+KILLS = 5
+
+
+@pytest.fixture
+def world(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[World]:
+    found = World(kafka, clickhouse, tmp_path)
+    found.make_topic()
+    found.migrate()
+    yield found
+    found.drop()
+
+
+def test_a_sink_killed_again_and_again_leaves_every_row_once(world: World, seed: int) -> None:
+    made = world.publish(seed, records=60)
+    chance = random.Random(seed)
+    for _ in range(KILLS):
+        with world.sink(TALLY_SINK__NAME="one") as sink:
+            sink.await_line("partitions now: 0")
+            time.sleep(chance.uniform(0.0, 0.7))
+            sink.kill()
+    with world.sink(TALLY_SINK__NAME="one") as sink:
+        world.await_all()
+        assert sink.stop() == 0
+    world.assert_exact(made)
+
+
+def test_several_sinks_share_the_partitions_and_one_that_stops_hands_its_own_over(world: World, seed: int) -> None:
+    with world.sink() as first, world.sink() as second:
+        for sink in (first, second):
+            sink.await_last_line(r"partitions now: \d$")
+        made = world.publish(seed, records=30)
+        await_that(lambda: len(world.committed()) == world.partitions, lambda: "both to have begun")
+        assert first.stop() == 0
+        second.await_line("partitions now: 0, 1")
+        world.await_all()
+        assert second.stop() == 0
+    world.assert_exact(made)
+
+
+def test_a_sink_that_slept_while_its_partitions_were_given_away_counts_nothing_twice(world: World, seed: int) -> None:
+    made = world.publish(seed, records=60)
+    with world.sink() as sleeper:
+        await_that(lambda: bool(world.committed()), lambda: "the first range")
+        sleeper.process.send_signal(signal.SIGSTOP)
+        with world.sink() as heir:
+            world.await_all()
+            sleeper.process.send_signal(signal.SIGCONT)
+            sleeper.await_line("partitions now: none")
+            time.sleep(1.0)
+            assert heir.stop() == 0
+        assert sleeper.stop() == 0
+    world.assert_exact(made)
+
+
+def test_a_clickhouse_that_is_killed_and_comes_back_has_every_row_once(kafka: str, tmp_path: Path, seed: int) -> None:
+    (port,) = any_free(1)
+    wish = Wish(port=port, use_docker=False)
+    engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
+    world = World(kafka, engine.address, tmp_path)
+    try:
+        world.make_topic()
+        world.migrate()
+        made = world.publish(seed, records=60)
+        with world.sink(TALLY_SINK__NAME="one") as sink:
+            await_that(lambda: bool(world.committed()), lambda: "the first range")
+            time.sleep(random.Random(seed).uniform(0.0, 0.5))
+            assert engine.marked is not None
+            end(engine.marked, 0.0)
+            sink.await_line("Trying again")
+            engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
+            world.await_all()
+            assert "ClickHouse answers again" in sink.log
+            assert sink.stop() == 0
+        world.assert_exact(made)
+    finally:
+        world.drop()
+        if engine.marked is not None:
+            end(engine.marked, 15.0)
