@@ -70,7 +70,8 @@ def rows_of(batch: Batch) -> dict[int, dict[str, Any]]:
     for group in batch.groups:
         number = group.columns.schema.get_field_index("occurred_at")
         plain = group.columns.set_column(number, "occurred_at", group.columns.column(number).view(pa.int64()))
-        found |= dict(zip(group.seq.tolist(), plain.to_pylist(maps_as_pydicts="lossy"), strict=True))
+        for seq, row in zip(group.seq.tolist(), plain.to_pylist(), strict=True):
+            found[seq] = row | {name: dict(row[name]) for name in ("properties", "attributes") if name in row}
     return found
 
 
