@@ -1,0 +1,65 @@
+"""The rows for the sink: what they say, and that the schema is the agreed one."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from pipeline.core.event_schema import EVENTS
+from tests.events import NOON_MS, NOON_US, event, merge
+from tests.partition import Partition, events_of
+
+
+def test_a_row_says_what_the_event_said_and_what_was_decided() -> None:
+    partition = Partition()
+    partition.send(merge(["p1"], "p2"))
+    said = {"profile_id": "p1", "message_id": "m", "campaign_id": "c", "link": "l", "vendor_type": "Click"}
+    clicked = event("email_clicked", **said, properties={"b": "2", "a": "1"}, occurred_at=NOON_US - 1)
+    row = events_of(partition.send(clicked, at_ms=NOON_MS + 1))[0]
+    assert {name: row[name] for name in said} == said
+    assert (row["account_id"], row["source"], row["channel"], row["type"]) == ("acme", "own", "email", "email_clicked")
+    assert row["person_id"] == "p2"
+    assert dict(row["properties"]) == {"a": "1", "b": "2"}
+    assert (row["occurred_at"], row["arrived_at"]) == (NOON_US - 1, (NOON_MS + 1) * 1000)
+    assert (row["hits"], row["unique_open"], row["unique_click"], row["unique_link_click"]) == (1, 0, 1, 1)
+    assert (row["activity"], row["corrects"]) == (1, 0)
+    assert (row["origin_topic"], row["origin_offset"]) == ("events.email", 0)
+
+
+def test_what_the_source_did_not_say_is_null() -> None:
+    row = events_of(Partition().send(event("telegram_clicked", message_id="", campaign_id=None, link="")))[0]
+    for name in ("profile_id", "person_id", "message_id", "campaign_id", "link", "vendor_type", "cycle_start"):
+        assert row[name] is None
+    assert row["activity"] == 0
+
+
+def test_a_person_is_named_only_where_it_is_another_profile() -> None:
+    partition = Partition()
+    sent = [event("email_sent", profile_id=profile) for profile in ("p1", "p2", "p3", None)]
+    record = partition.send(*sent, merge(["p1"], "p2"))
+    assert [row["person_id"] for row in events_of(record)][:4] == ["p2", None, None, None]
+    record = partition.send(*sent)
+    assert [row["person_id"] for row in events_of(record)] == ["p2", None, None, None]
+
+
+def test_profile_account_and_crm_rows_have_no_channel() -> None:
+    record = Partition().send(event("profile_updated", attributes={"email": "x"}), event("crm_custom"))
+    rows = events_of(record)
+    assert [row["channel"] for row in rows] == ["", ""]
+    assert dict(rows[0]["attributes"]) == {"email": "x"}
+
+
+def test_a_test_is_marked() -> None:
+    rows = events_of(Partition().send(event("email_sent"), event("email_sent", is_test=True)))
+    assert [row["is_test"] for row in rows] == [False, True]
+
+
+def test_the_stream_has_the_agreed_schema_also_where_nothing_was_accepted() -> None:
+    for record in (Partition().send(event("email_exploded")), Partition().send(event("email_sent"))):
+        assert pa.ipc.open_stream(record.events).schema.equals(EVENTS)
+
+
+def test_batches_of_every_topic_at_once_are_one_set_of_rows() -> None:
+    names = ("email_sent", "sms_sent", "profile_updated", "account_system", "crm_custom", "web_opened", "popup_closed")
+    rows = events_of(Partition().send(*[event(name) for name in names]))
+    assert sorted(row["type"] for row in rows) == sorted(names)
+    assert {row["origin_topic"] for row in rows} == {f"events.{name.split('_')[0]}" for name in names}
