@@ -52,8 +52,13 @@ def worker(
         {"worker.name": name, "worker.metrics_port": metrics_port, "worker.state_dir": state_dir}
     )
     from pipeline.context import build_context
+    from pipeline.schema_ids import SchemaChanged
 
-    run(settings, build_context(settings), broker_wait)
+    try:
+        core = build_context(settings)
+    except (SchemaChanged, RuntimeError) as error:  # a registry's error is a RuntimeError; its module is an extra
+        console.fail(str(error))
+    run(settings, core, broker_wait)
 
 
 def run(settings: Settings, core: Core, broker_wait: float = BROKER_WAIT_S) -> NoReturn:
@@ -93,9 +98,13 @@ def _prepare(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, core: Core) -> NoReturn:
+    import pyarrow as pa
+
     from pipeline.topology import topology
     from pipeline.transport.service import Service
 
+    pa.set_cpu_count(1)  # one partition is one core's work; its threads would only wait for each other
+    pa.set_io_thread_count(1)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     parts = topology(settings, core)

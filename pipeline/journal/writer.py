@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from pipeline.journal.ports import AppendUnknown, Place
 
@@ -42,12 +42,18 @@ class KafkaWriter:
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def append(self, place: Place, value: bytes) -> int:
-        """See `ports.Appends`."""
+        """See `ports.Appends`.
+
+        Raises:
+            MessageSizeTooLargeError: the value is larger than the topic or this producer allows.
+        """
         producer = None
         try:
             producer = await self._started()
             sent = producer.send_and_wait(place.topic, value, partition=place.partition)
             appended = await asyncio.wait_for(sent, APPEND_S)
+        except MessageSizeTooLargeError:
+            raise  # trying again changes nothing; at the next start the topic's limit is compared with the setting
         except (TimeoutError, KafkaError, OSError) as error:
             if producer is not None and producer is self._producer:
                 self._producer = None

@@ -85,6 +85,7 @@ class SlabConsumer(driver.Consumer):
             topics.setdefault(tp.partition, set()).add(logical(self._reading.prefix, tp.topic))
         for partition in self._lanes.keys() - topics.keys():
             self._close(self._lanes.pop(partition))
+            metrics.LANE_READY.remove(partition)  # another worker tells of it now
         self._reading.recovery.keep(topics.keys())
         log.info("assigned: partitions %s", ", ".join(map(str, sorted(topics))) or "none")
         for partition, names in topics.items():

@@ -1,0 +1,161 @@
+"""Activation: a lane becomes ready by recovery and seek, waits for what is at work, and is tried again after faults."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+import pytest
+
+from pipeline.refusal import Refused
+from pipeline.state.threads import WorkThread
+from pipeline.transport import activation
+from pipeline.transport.activation import Activation
+from pipeline.transport.lanes import Lane
+
+TOPICS = frozenset({"events.email", "events.sms"})
+POSITIONS = {"events.email": 3, "events.sms": 4}
+
+
+class Recovery:
+    """Meets the faults given, one a call, then recovers."""
+
+    def __init__(self, *faults: Exception) -> None:
+        self.faults, self.calls = list(faults), 0
+
+    async def recover(self, partition: int, topics: frozenset[str]) -> dict[str, int]:
+        self.calls += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        return POSITIONS
+
+    def keep(self, partitions: Collection[int]) -> None:
+        raise AssertionError
+
+
+def lane(topics: frozenset[str] = TOPICS) -> Lane:
+    one = Lane(2)
+    one.topics = topics
+    return one
+
+
+async def open_lane(lane: Lane, epoch: int, positions: dict[str, int]) -> None:
+    lane.open(positions)
+
+
+async def ready(one: Lane, recovery: Recovery, seconds: float = 2.0) -> bool:
+    """Whether the lane becomes ready in time."""
+    activating = Activation(recovery, TOPICS, open_lane)
+    activating.start(one)
+    for _ in range(int(seconds / 0.01)):
+        if one.ready:
+            return True
+        await asyncio.sleep(0.01)
+    activating.cancel()
+    return False
+
+
+def test_a_lane_is_opened_at_the_positions_that_recovery_says() -> None:
+    async def story() -> None:
+        one = lane()
+        assert await ready(one, Recovery())
+        assert one._expected == POSITIONS
+
+    asyncio.run(story())
+
+
+def test_the_worlds_faults_are_tried_again() -> None:
+    async def story() -> None:
+        recovery = Recovery(ConnectionError("down"), TimeoutError())
+        assert await ready(lane(), recovery)
+        assert recovery.calls == 3
+
+    asyncio.run(story())
+
+
+def test_a_refusal_is_told_and_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(activation, "REFUSED_S", 0.05)
+
+    async def story() -> None:
+        assert await ready(lane(), Recovery(Refused("events.email is gone. Restore it")))
+
+    asyncio.run(story())
+    assert ("partition 2 is not read: events.email is gone. Restore it", logging.ERROR) in [
+        (record.getMessage(), record.levelno) for record in caplog.records
+    ]
+
+
+def test_half_a_lane_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        recovery = Recovery()
+        assert not await ready(lane(frozenset({"events.sms"})), recovery, 0.1)
+        assert recovery.calls == 0
+
+    asyncio.run(story())
+    assert "assignment gives this worker no events.email" in caplog.text
+
+
+def test_a_lane_is_not_folded_while_an_earlier_batch_is_at_work() -> None:
+    async def story() -> None:
+        one, recovery = lane(), Recovery()
+        one.idle.clear()
+        assert not await ready(one, recovery, 0.1)
+        assert recovery.calls == 0
+        one.idle.set()
+        assert await ready(one, recovery)
+
+    asyncio.run(story())
+
+
+def test_an_epoch_that_ends_ends_its_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation, "RETRY_S_MIN", 0.02)
+
+    async def story() -> None:
+        one, recovery = lane(), Recovery(*[ConnectionError()] * 1000)
+        activating = Activation(recovery, TOPICS, open_lane)
+        activating.start(one)
+        await asyncio.sleep(0.05)
+        one.close()
+        await asyncio.sleep(0.2)
+        calls = recovery.calls
+        await asyncio.sleep(0.2)
+        assert recovery.calls == calls
+        assert not one.ready
+
+    asyncio.run(story())
+
+
+def test_work_in_the_core_thread_is_never_left_half_done() -> None:
+    async def story() -> None:
+        work, done = WorkThread("test"), list[int]()
+        began = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def slow() -> None:
+            import time
+
+            loop.call_soon_threadsafe(began.set)
+            time.sleep(0.1)
+            done.append(1)
+
+        task = asyncio.ensure_future(work.run(slow))
+        await began.wait()
+        task.cancel()
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert done == [1]
+
+    asyncio.run(story())
+
+
+def test_work_raises_what_its_function_raises() -> None:
+    async def story() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await WorkThread("test").run(lambda: 1 // 0)
+
+    asyncio.run(story())
