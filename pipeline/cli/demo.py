@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.demo.run import Wanted
     from pipeline.settings import Settings
 
-EVENTS, RATE = 100_000, 15_000
+EVENTS, RATE = 60_000, 15_000
 
 
 def demo(
@@ -82,7 +82,7 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
     from connectors.clickhouse.settings import QUERY_SECONDS_MAX, target
     from connectors.local import companions
     from pipeline.demo.report import show
-    from pipeline.demo.run import SINK, WORKER, prepare, publish
+    from pipeline.demo.run import SINK, WORKER, catch_up, prepare, publish
     from pipeline.demo.services import Services
     from pipeline.settings import load
 
@@ -95,9 +95,10 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
     services = Services(settings.home, bound_to_parent=not keep)
     kept = False
     try:
-        before = _accounted(clickhouse)
         services.start(WORKER, ["worker", "--name", WORKER])
         services.start(SINK, ["--set", f"sink.name={SINK}", "sink"])
+        catch_up(settings, services, lambda: _accounted(clickhouse))
+        before = _accounted(clickhouse)
         run = publish(settings, services, wanted, lambda: _accounted(clickhouse) - before)
         console.say(f"{run.totals.read:,} events in {run.seconds:.1f} s, {run.kills} processes killed under load\n")
         verdict = show(clickhouse, run.expected(), run.counted())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from pipeline import topic_bounds
 from pipeline.cli import console
 from pipeline.demo.services import Services
 from pipeline.demo.tail import JournalTail, Totals
@@ -48,6 +49,22 @@ def _command(command: list[str]) -> None:
     )
     if done.returncode:
         raise DemoFailed(f"`tally {' '.join(command)}` failed:\n{done.stderr.strip()}")
+
+
+def catch_up(settings: Settings, services: Services, in_clickhouse: Callable[[], int]) -> None:
+    """Wait for what an earlier run that was interrupted has left in Kafka, so that this run's numbers are its own."""
+    held = sum(topic_bounds.held(settings).values())
+    deadline = time.monotonic() + DRAIN_SECONDS
+    if in_clickhouse() < held:
+        console.say(f"An earlier run has left {held - in_clickhouse():,} events: they come first.")
+    while in_clickhouse() < held:
+        services.check()
+        if time.monotonic() > deadline:
+            raise DemoFailed(
+                f"after {DRAIN_SECONDS} s, {held - in_clickhouse():,} events of an earlier run are still not in "
+                f"ClickHouse; logs: {services.log(WORKER).parent}"
+            )
+        time.sleep(LOOK_SECONDS)
 
 
 def publish(settings: Settings, services: Services, wanted: Wanted, in_clickhouse: Callable[[], int]) -> _Run:
