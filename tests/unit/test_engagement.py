@@ -103,9 +103,11 @@ def test_a_record_that_is_too_large_is_decided_again_in_halves(tmp_path: Path) -
         one = len(encode(core.decide(core.empty(), [numbers(EMAIL, 0, 3)]), next_link(0, "me")))
         desk = Desk(log, tmp_path, value_bytes_max=one)
         store = await desk.world.recover()
-        await desk.put(numbers(EMAIL, 0, 10), numbers(SMS, 0, 1))
+        await desk.put(numbers(EMAIL, 0, 3))
+        assert reads(log) == [3]
+        await desk.put(numbers(EMAIL, 3, 7), numbers(SMS, 0, 1))
         assert all(len(value or b"") <= one for value in log.values[JOURNAL])
-        assert (sum(reads(log)), desk.consumer.ended, store.positions) == (11, [True], {EMAIL: 10, SMS: 1})
+        assert (sum(reads(log)), desk.consumer.ended, store.positions) == (11, [True, True], {EMAIL: 10, SMS: 1})
 
     run(story)
 

@@ -143,6 +143,9 @@ def test_a_journal_without_its_beginning_is_refused(world: Make) -> None:
         with pytest.raises(Refused, match="journal begins at offset 1, and no snapshot covers what was before"):
             await world(log).recover()
         assert (await writer.recover()).positions == {EMAIL: 3}
+        log.trim(JOURNAL, 3)
+        with pytest.raises(Refused, match="journal begins at offset 3"):
+            await writer.recover()
 
     run(story)
 

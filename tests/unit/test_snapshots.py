@@ -14,6 +14,7 @@ import pytest
 from pipeline.journal.memory import MemoryLog
 from pipeline.refusal import Unstartable
 from pipeline.state import snapshots as module
+from pipeline.state.core import copied
 from pipeline.state.keeper import Keeper
 from pipeline.state.snapshots import Doubtful, Header, Snapshots, read_columns, read_header
 from pipeline.state.store import Mark, PartitionStore
@@ -202,6 +203,13 @@ def test_a_snapshot_of_another_hash_seed_stops_the_worker_and_is_kept(tmp_path: 
         assert len(world.keeper.snapshots(0).newest_first()) == 2
 
     run(story, tmp_path)
+
+
+def test_what_is_copied_for_a_snapshot_does_not_change_with_the_state() -> None:
+    column = np.arange(3)
+    kept = copied({"x": column})
+    column[0] = 9
+    assert kept["x"].tolist() == [0, 1, 2]
 
 
 def keeper(folder: Path, events: int = 10, seconds: float = 600.0) -> Keeper:

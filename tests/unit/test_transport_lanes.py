@@ -63,7 +63,9 @@ def test_whatever_arrives_each_topic_keeps_its_order_and_nothing_is_lost(seed: i
 def test_a_batch_is_cut_inside_a_slab_at_its_number_of_events() -> None:
     lane = opened()
     lane.feed(slab(EMAIL, 0, 1, 10), 0.0)
-    first, second = lane.cut(4), lane.cut(100)
+    first = lane.cut(4)
+    assert (lane.events, lane.size) == (6, 6)
+    second = lane.cut(100)
     assert offsets(first.slabs) == [(EMAIL, 0, 4)]
     assert first.next_offsets() == {EMAIL: 4}
     assert offsets(second.slabs) == [(EMAIL, 4, 6)]
