@@ -48,6 +48,7 @@ def worker(
 
         TALLY_KAFKA__BOOTSTRAP_SERVERS=kafka-1:9092 tally worker --state-dir /var/lib/tally
     """
+    _stop_on_signals()
     settings = settings_module.load(
         {"worker.name": name, "worker.metrics_port": metrics_port, "worker.state_dir": state_dir}
     )
@@ -64,8 +65,7 @@ def worker(
 def run(settings: Settings, core: Core, broker_wait: float = BROKER_WAIT_S) -> NoReturn:
     """Run a worker with a core, to its exit code."""
     logs.setup()
-    signal.signal(signal.SIGTERM, _stop_before_start)
-    signal.signal(signal.SIGINT, _stop_before_start)
+    _stop_on_signals()
     try:
         _prepare(settings)
         from pipeline.transport.precheck import require_topics, wait_for_kafka
@@ -110,6 +110,11 @@ def _serve(settings: Settings, core: Core) -> NoReturn:
     parts = topology(settings, core)
     log.info("worker %s: group %s at %s", settings.worker.name, settings.worker.group_id, settings.kafka_address())
     Service(parts.app, loop, settings.worker.stop_seconds).execute_from_commandline()
+
+
+def _stop_on_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop_before_start)
 
 
 def _stop_before_start(_signum: int, _frame: FrameType | None) -> NoReturn:
