@@ -265,7 +265,7 @@ def _bad(dice: Dice, arrived_ms: int) -> Sent:
 
 def cuts(size: int = 40) -> st.SearchStrategy[set[int]]:
     """Where a history is cut into batches."""
-    return st.sets(st.integers(1, size), max_size=12)
+    return st.sets(st.integers(1, size), max_size=6)
 
 
 def canonical(history: Iterable[Sent]) -> str:

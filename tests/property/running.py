@@ -42,7 +42,13 @@ class Outcome:
     state: State = field(default_factory=State)
     journal: list[bytes] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    _rows: list[list[dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of all records; read once, when first asked for."""
+        self._rows += [rows(record) for record in self.records[len(self._rows) :]]
+        return [row for of_record in self._rows for row in of_record]
 
 
 def offsets(history: Sequence[Sent]) -> list[int]:
@@ -86,7 +92,6 @@ def step(outcome: Outcome, batch: list[Slab], context: Context) -> None:
         fold.apply(outcome.state, record, context.seed)
         outcome.journal.append(value)
         outcome.records.append(record)
-        outcome.rows += rows(record)
         assert record.read == record.accepted + len(record.rejects) + sum(d.events for d in record.duplicates)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
@@ -12,11 +14,14 @@ from tests.events import context
 from tests.oracle.history import Rules, identity
 from tests.oracle.verdict import Verdict, judge
 from tests.property import running
-from tests.property.budget import examples
-from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories
+from tests.property.budget import SECONDS, TIMES, examples
+from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories, rolled
 from tests.property.running import Outcome, Sent
 
-SMALL = Rules(unique_days=12, person_profiles_max=3)
+SMALL_RULES = {"unique_days": 12, "person_profiles_max": 3}
+SMALL = Rules(**SMALL_RULES)
+LONG = {"near": NEAR, "dense": DENSE, "months": Shape(), "months without operations": Shape(operations=False)}
+LONG_SIZE, LONG_HISTORIES = 80, 15
 
 
 def compare(history: list[Sent], outcome: Outcome, rules: Rules) -> Verdict:
@@ -59,6 +64,21 @@ def _compare_uniques(told: list[dict[str, Any]], verdict: Verdict, outcome: Outc
     assert running.engagement(outcome) == verdict.engagement
 
 
+@pytest.mark.timeout(SECONDS * TIMES)
+@pytest.mark.parametrize("shape", LONG)
+def test_long_histories_of_the_run_s_seed_count_as_the_oracle_counts(shape: str, seed: int) -> None:
+    dice = random.Random(f"{seed} {shape}")
+    for _ in range(LONG_HISTORIES * TIMES):
+        number = dice.randrange(1 << 32)
+        history = rolled(number, LONG[shape], SMALL, LONG_SIZE)
+        where = {dice.randrange(1, LONG_SIZE) for _ in range(dice.choice((0, 1, 5, 20, LONG_SIZE)))}
+        try:
+            compare(history, running.run(history, where, context(**SMALL_RULES)), SMALL)
+        except AssertionError as error:
+            error.add_note(f"rolled({number}, LONG[{shape!r}], SMALL, {LONG_SIZE}), cut at {sorted(where)}")
+            raise
+
+
 @given(histories(NEAR) | histories(DENSE), cuts())
 @examples()
 def test_a_history_inside_the_window_counts_as_the_oracle_counts(history: list[Sent], where: set[int]) -> None:
@@ -67,9 +87,8 @@ def test_a_history_inside_the_window_counts_as_the_oracle_counts(history: list[S
 
 
 @given(st.data(), cuts())
-@examples()
+@examples(0.7)
 def test_a_history_over_months_counts_as_the_oracle_counts(data: st.DataObject, where: set[int]) -> None:
     history = data.draw(histories(Shape(), SMALL))
     note(canonical(history))
-    rules = {"unique_days": SMALL.unique_days, "person_profiles_max": SMALL.person_profiles_max}
-    compare(history, running.run(history, where, context(**rules)), SMALL)
+    compare(history, running.run(history, where, context(**SMALL_RULES)), SMALL)

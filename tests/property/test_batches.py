@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
 from pipeline.core.decide import decide
 from pipeline.core.record import Link, encode
 from tests.events import context
+from tests.oracle.history import Rules
 from tests.property import running
-from tests.property.budget import examples
-from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories
+from tests.property.budget import SECONDS, TIMES, examples
+from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories, rolled
 from tests.property.running import Outcome, Sent
 
 RULES = {"unique_days": 12, "person_profiles_max": 3}
+LONG = {"dense": DENSE, "months": Shape(), "dense over months": replace(DENSE, long_gaps=True, plans=True)}
+LONG_HISTORIES = 8
 
 anything = histories(DENSE) | histories(NEAR) | histories(Shape())
 
 
 @given(anything, cuts(), cuts())
-@examples()
+@examples(0.5)
 def test_any_cutting_into_batches_gives_the_same_sums(history: list[Sent], one: set[int], other: set[int]) -> None:
     note(canonical(history))
     here, there = (running.run(history, where, context(**RULES)) for where in (one, other))
     assert running.sums(here) == running.sums(there)
+    assert running.frozen(running.folded(here.journal, context())) == running.frozen(here.state)
+
+
+@pytest.mark.timeout(SECONDS * TIMES)
+@pytest.mark.parametrize("shape", LONG)
+def test_any_cutting_of_long_histories_of_the_run_s_seed_gives_the_same_sums(shape: str, seed: int) -> None:
+    dice = random.Random(f"{seed} {shape} batches")
+    for _ in range(LONG_HISTORIES * TIMES):
+        number, size = dice.randrange(1 << 32), 60
+        history = rolled(number, LONG[shape], Rules(**RULES), size)
+        where = [{dice.randrange(1, size) for _ in range(dice.choice((0, 5, size)))} for _ in range(2)]
+        here, there = (running.run(history, cut, context(**RULES)) for cut in where)
+        said = f"rolled({number}, LONG[{shape!r}], Rules(**RULES), {size}), cut at {[sorted(cut) for cut in where]}"
+        assert running.sums(here) == running.sums(there), said
+        assert running.frozen(running.folded(there.journal, context())) == running.frozen(there.state), said
 
 
 @given(histories(DENSE) | histories(NEAR), cuts())
-@examples(0.5)
+@examples(0.2)
 def test_any_cutting_into_batches_leaves_the_same_knowledge(history: list[Sent], where: set[int]) -> None:
     note(canonical(history))
     alone, together = (running.run(history, cut, context()) for cut in (range(len(history)), where))
@@ -35,14 +57,14 @@ def test_any_cutting_into_batches_leaves_the_same_knowledge(history: list[Sent],
 
 
 @given(anything, cuts())
-@examples()
+@examples(0.3)
 def test_the_state_is_the_fold_of_the_journal_byte_for_byte(history: list[Sent], where: set[int]) -> None:
     outcome = running.run(history, where, context(**RULES))
     assert running.frozen(running.folded(outcome.journal, context())) == running.frozen(outcome.state)
 
 
 @given(anything, cuts())
-@examples(0.5)
+@examples(0.2)
 def test_a_state_that_went_through_a_snapshot_goes_on_byte_for_byte_the_same(
     history: list[Sent], where: set[int]
 ) -> None:
@@ -56,7 +78,7 @@ def test_a_state_that_went_through_a_snapshot_goes_on_byte_for_byte_the_same(
 
 
 @given(anything, cuts())
-@examples(0.3)
+@examples(0.15)
 def test_deciding_touches_nothing_and_says_the_same_again(history: list[Sent], where: set[int]) -> None:
     outcome, link = Outcome(), Link(1, 0, "test")
     for batch in running.batches(history, where):
@@ -69,7 +91,7 @@ def test_deciding_touches_nothing_and_says_the_same_again(history: list[Sent], w
 
 
 @given(anything, cuts(), st.data())
-@examples()
+@examples(0.4)
 def test_a_suffix_read_again_is_nothing_but_copies(history: list[Sent], where: set[int], data: st.DataObject) -> None:
     history = running.without_conflicts(history)
     note(canonical(history))

@@ -29,7 +29,7 @@ def without_numbers(outcome: Outcome) -> list[Any]:
 
 
 @given(histories(DENSE) | histories(Shape()), cuts(), st.integers(0, 12), st.integers(1, 3))
-@examples(0.5)
+@examples(0.1)
 def test_numbers_that_begin_again_change_no_row(history: list[Sent], where: set[int], left: int, rounds: int) -> None:
     note(canonical(history))
     plain = running.run(history, where, context(**RULES))
@@ -39,7 +39,7 @@ def test_numbers_that_begin_again_change_no_row(history: list[Sent], where: set[
 
 
 @given(histories(DENSE), cuts(), st.integers(0, 12))
-@examples(0.2)
+@examples(0.1)
 def test_a_snapshot_across_the_end_of_the_numbers_goes_on(history: list[Sent], where: set[int], left: int) -> None:
     live, through = near_the_end(left), near_the_end(left)
     for batch in running.batches(history, where):

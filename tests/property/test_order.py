@@ -42,7 +42,7 @@ def counted(outcome: Outcome, history: list[Sent]) -> tuple[Any, ...]:
 
 
 @given(st.data(), histories(DENSE) | histories(STILL), cuts(), cuts())
-@examples()
+@examples(0.5)
 def test_events_may_arrive_in_any_order(data: st.DataObject, drawn: list[Sent], one: set[int], other: set[int]) -> None:
     here = arriving_in(distinct(drawn))
     there = arriving_in(data.draw(st.permutations(here)))
@@ -59,7 +59,7 @@ def channels(outcome: Outcome) -> dict[tuple[Any, ...], Any]:
 
 
 @given(histories(DENSE), cuts(), st.data())
-@examples()
+@examples(0.3)
 def test_a_split_that_undoes_a_merge_brings_everything_back(
     history: list[Sent], where: set[int], data: st.DataObject
 ) -> None:
