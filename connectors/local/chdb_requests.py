@@ -47,7 +47,7 @@ TRANSPORT = frozenset(
         "add_http_cors_header",
     )
 )
-_COMMENTS = r"^\s*(?>/\*.*?\*/\s*|--[^\n]*\n\s*)*+"  # atomic: hundreds of comments must not be tried in groups
+_COMMENTS = r"^\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*+"  # possessive: hundreds of comments must not be tried in groups
 _INSERT = re.compile(_COMMENTS + r"INSERT\s+INTO\b", re.I | re.S)
 _SELECT = re.compile(r"(?<![`\"'])\bSELECT\b", re.I)
 _ANSWERING = "SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS|VALUES|FROM|CHECK"
@@ -172,5 +172,7 @@ def _form(content_type: str, body: bytes) -> dict[str, str]:
         if part.get_filename():
             raise RequestFault(NOT_IMPLEMENTED, "external data is not served by this front", "NOT_IMPLEMENTED")
         name = str(part.get_param("name", header="content-disposition"))
-        values[name] = part.get_payload(decode=True).decode("utf-8")
+        payload = part.get_payload(decode=True)
+        assert isinstance(payload, bytes), "a part of a form is not itself of several parts"
+        values[name] = payload.decode("utf-8")
     return values

@@ -84,6 +84,7 @@ def test_records_and_the_age_of_the_oldest_unread_one(settings: Settings) -> Non
     produce(settings, "journal", 1, 5)
     time.sleep(WAITED_SECONDS)
     produce(settings, "events.email", 0, 7)
+    produce(settings, "events.crm", 1, 2)
     commit(settings, settings.worker.group_id, "events.email", 0, 10)
     commit(settings, settings.sink.group_id, "journal", 1, 5)
     found = by_place(lag(settings))
@@ -93,14 +94,14 @@ def test_records_and_the_age_of_the_oldest_unread_one(settings: Settings) -> Non
     assert email.seconds is not None
     assert 0 <= email.seconds < WAITED_SECONDS, "its oldest unread record is of the second lot"
     crm = found["events.crm", 1]
-    assert (crm.committed, crm.end, crm.records) == (None, 3, 3)
+    assert (crm.committed, crm.end, crm.records) == (None, 5, 5)
     assert crm.seconds is not None
     assert WAITED_SECONDS <= crm.seconds < 60
     journal = found["journal", 1]
     assert (journal.committed, journal.records, journal.seconds) == (5, 0, 0.0)
 
     worker, sink = totals(found.values())
-    assert (worker.service, worker.records, worker.seconds) == ("worker", 10, crm.seconds)
+    assert (worker.service, worker.records, worker.seconds) == ("worker", 12, crm.seconds)
     assert (sink.service, sink.records, sink.seconds) == ("sink", 0, 0.0)
 
 
