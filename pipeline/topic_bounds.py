@@ -20,6 +20,8 @@ _LEADERLESS = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.UNKNOWN_LEADER_EPOCH,  # the broker has not heard of the election yet that the client knows of
+    KafkaError.FENCED_LEADER_EPOCH,  # and the other way round
 )
 
 Place = tuple[str, int]  # topic without prefix, partition
