@@ -23,9 +23,6 @@ _NO_CONNECTION = re.compile(
 )
 
 
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its faults are told by ours, once
-
-
 class Unavailable(Exception):
     """ClickHouse did not answer, or not now: trying again may help."""
 
@@ -54,6 +51,8 @@ class Service:
         self._seconds_max = seconds_max
         self._database = database
         self._made: Client | None = None
+        for client in ("clickhouse_connect", "urllib3"):
+            logging.getLogger(client).setLevel(logging.CRITICAL)  # their faults are told by ours, once
 
     def insert(self, table: str, columns: list[str], content: bytes, token: str) -> int:
         """Insert one Arrow stream under a deduplication token; returns the rows that ClickHouse says it took.

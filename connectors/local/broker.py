@@ -155,7 +155,8 @@ def _choose(config: Path, port: int | None) -> int:
 def _format(java: list[str], config: Path, folder: Path) -> None:
     """Through Kafka's own tool: unlike a meta.properties of ours it also switches this version's features on."""
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
+    # As one word: a random id may begin with a hyphen.
+    command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)]
     try:
         done = subprocess.run(
             command,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.clickhouse import migrations
@@ -28,7 +29,9 @@ from connectors.clickhouse.service import Service
 from connectors.clickhouse.settings import Target
 from connectors.local import clickhouse, kafka
 from connectors.local.keeper import Keeper
+from connectors.local.processes import mark
 from connectors.local.progress import silent
+from connectors.local.service import Service as Running
 from connectors.local.service import Wish
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
@@ -126,11 +129,10 @@ def publish(address: str, topic: str, rows: int, partitions: int, record_rows: i
     return ends
 
 
-def next_offsets(admin: AdminClient) -> dict[int, int]:
-    """What the sink has committed, by partition."""
-    group = ConsumerGroupTopicPartitions("tally-sink")
+def next_offsets(group: Consumer, partitions: int) -> dict[int, int]:
+    """What the sink has committed, by partition; the admin client's way to ask crashes while a coordinator is new."""
     try:
-        found = admin.list_consumer_group_offsets([group])["tally-sink"].result().topic_partitions
+        found = group.committed([TopicPartition("journal", p) for p in range(partitions)], 5)
     except KafkaException:  # the group's coordinator is still starting
         return {}
     return {tp.partition: tp.offset for tp in found}
@@ -148,40 +150,45 @@ def main() -> None:
     options.add_argument("--partitions", type=int, default=4)
     options.add_argument("--record-rows", type=int, default=20_000)
     chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the sink and the folder too
     keeper = Keeper()
     with tempfile.TemporaryDirectory(prefix="tally-sink-bench-") as folder:
         wish = Wish(bound_to_parent=True, born=keeper.bind)
         broker = kafka.from_jars(Path(folder) / "kafka", wish, silent)
         engine = clickhouse.from_chdb(Path(folder) / "clickhouse", wish, silent)
         try:
-            measure(chosen, broker.address, engine.address, engine.pid or 0, Path(folder))
+            measure(chosen, broker.address, engine, Path(folder), keeper)
         finally:
             keeper.close()
 
 
-def measure(chosen: argparse.Namespace, broker: str, engine: str, engine_pid: int, home: Path) -> None:
+def measure(chosen: argparse.Namespace, broker: str, engine: Running, home: Path, keeper: Keeper) -> None:
     """One run, printed."""
+    assert engine.pid is not None, "the engine is a process of this machine"
     admin = AdminClient({"bootstrap.servers": broker})
     config = {"max.message.bytes": str(16 << 20)}
     admin.create_topics([NewTopic("journal", chosen.partitions, 1, config=config)])["journal"].result()
+    group = Consumer({"bootstrap.servers": broker, "group.id": "tally-sink", "enable.auto.commit": False})
     ends = publish(broker, "journal", chosen.rows, chosen.partitions, chosen.record_rows)
-    host, port = engine.removeprefix("http://").split(":")
+    host, port = engine.address.removeprefix("http://").split(":")
     service = Service(Target(host, int(port), False, "default", "", "tally", None), 60)
     migrations.apply(service, migrations.find(service))
-    before, begin = cpu_seconds(engine_pid), time.monotonic()
+    before, begin = cpu_seconds(engine.pid), time.monotonic()
     environment = {**os.environ, "TALLY_HOME": str(home), "TALLY_KAFKA__BOOTSTRAP_SERVERS": broker}
-    command = [sys.executable, "-m", "pipeline.cli.app", "--set", f"clickhouse.url={engine}", "sink"]
+    command = [sys.executable, "-m", "pipeline.cli.app", "--set", f"clickhouse.url={engine.address}", "sink"]
     sink = subprocess.Popen(command, cwd=ROOT, env=environment)
+    keeper.bind(mark(sink.pid))
     try:
-        while next_offsets(admin) != ends and time.monotonic() - begin < WAIT_SECONDS_MAX:
+        while next_offsets(group, chosen.partitions) != ends and time.monotonic() - begin < WAIT_SECONDS_MAX:
             time.sleep(0.1)
-        wall, sink_cpu, engine_cpu = time.monotonic() - begin, cpu_seconds(sink.pid), cpu_seconds(engine_pid) - before
+        wall, sink_cpu, engine_cpu = time.monotonic() - begin, cpu_seconds(sink.pid), cpu_seconds(engine.pid) - before
     finally:
         sink.terminate()
         sink.wait(30)
+        group.close()
     while service.query("SELECT count() FROM system.merges").rows[0][0]:
         time.sleep(0.2)
-    merged_cpu = cpu_seconds(engine_pid) - before
+    merged_cpu = cpu_seconds(engine.pid) - before
     (rows,) = service.query("SELECT count() FROM tally.events").rows[0]
     parts = service.query("SELECT count() FROM system.parts WHERE active AND database = 'tally'").rows[0][0]
     say(f"{rows:,} rows in {wall:.1f} s: {rows / wall:,.0f} rows/s, start of the sink included; {parts} parts left")

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.clickhouse import migrations, recount
@@ -51,6 +51,7 @@ class World:
         }
         self.service = Service(target(load({}, self.settings, folder)), 60)
         self._admin = AdminClient({"bootstrap.servers": kafka})
+        self._group = Consumer({"bootstrap.servers": kafka, "group.id": self.name, "enable.auto.commit": False})
         self._producer = Producer({"bootstrap.servers": kafka, "message.max.bytes": RECORD_BYTES})
 
     def make_topic(self) -> None:
@@ -84,18 +85,17 @@ class World:
         return made
 
     def committed(self) -> dict[int, int]:
-        """The group's next offsets by partition."""
+        """The group's next offsets by partition; the admin client's way to ask crashes while a coordinator is new."""
+        places = [TopicPartition(self.topic, p) for p in range(self.partitions)]
         try:
-            group = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.name)])[self.name]
-            return {tp.partition: tp.offset for tp in group.result(10).topic_partitions if tp.offset >= 0}
+            return {place.partition: place.offset for place in self._group.committed(places, 10) if place.offset >= 0}
         except KafkaException:  # the group's coordinator is still starting
             return {}
 
     def commit(self, partition: int, offset: int, text: str) -> None:
-        """An offset commit by somebody."""
+        """An offset commit by somebody; the group must have no member."""
         place = TopicPartition(self.topic, partition, offset, metadata=text)
-        request = ConsumerGroupTopicPartitions(self.name, [place])
-        (done,) = self._admin.alter_consumer_group_offsets([request])[self.name].result(30).topic_partitions
+        (done,) = self._group.commit(offsets=[place], asynchronous=False)
         assert done.error is None, done.error
 
     def await_all(self) -> None:
@@ -116,7 +116,7 @@ class World:
         with suppress(Unavailable):  # the test ended its own engine
             self.service.command(f"DROP DATABASE IF EXISTS {self.name}")
         self.service.close()
-        del self._producer, self._admin
+        self._group.close()
 
     def assert_exact(self, made: Iterable[Partition]) -> None:
         """Every table has exactly the rows and every view the numbers; and the audit finds no difference."""
