@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.local import clickhouse as clickhouse_ladder
+from connectors.local import kafka as kafka_ladder
 from connectors.local.ports import any_free
 from connectors.local.processes import end
 from connectors.local.progress import silent
@@ -98,3 +99,28 @@ def test_a_clickhouse_that_is_killed_and_comes_back_has_every_row_once(kafka: st
         world.drop()
         if engine.marked is not None:
             end(engine.marked, 15.0)
+
+
+def test_a_kafka_that_is_killed_and_comes_back_is_waited_for(clickhouse: str, tmp_path: Path, seed: int) -> None:
+    (port,) = any_free(1)
+    wish = Wish(port=port, use_docker=False)
+    broker = kafka_ladder.from_jars(tmp_path / "broker", wish, silent)
+    world = World(broker.address, clickhouse, tmp_path)
+    try:
+        world.make_topic()
+        world.migrate()
+        made = world.publish(seed, records=100)
+        with world.sink(TALLY_SINK__NAME="one", TALLY_SINK__ROWS="40") as sink:
+            await_that(lambda: bool(world.committed()), lambda: "the first range")
+            assert broker.marked is not None
+            end(broker.marked, 0.0)
+            assert world.committed() != world.ends
+            sink.await_line("Trying again")
+            broker = kafka_ladder.from_jars(tmp_path / "broker", wish, silent)
+            world.await_all()
+            assert sink.stop() == 0
+        world.assert_exact(made)
+    finally:
+        world.drop()
+        if broker.marked is not None:
+            end(broker.marked, 15.0)
