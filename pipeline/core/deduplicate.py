@@ -31,9 +31,12 @@ class Copies(NamedTuple):
 
 
 def forgotten(before: int, day: int, window_days: int) -> Mask:
-    """The tags forgotten on stream day `day`, in a table that forgot up to the day `before`."""
+    """The tags forgotten on stream day `day`, in a table that forgot up to the day `before`; none within a day.
+
+    So a window that is made smaller within a day forgets with the next one, in a decision and in the fold alike.
+    """
     mask: Mask = (before - np.arange(256)) % TAGS + (day - before) > window_days + 1
-    return mask
+    return mask & (day > before)
 
 
 def deduplicate(seen: HashTable, gone: Mask, identity: Hashes, payload: Hashes, origin: Hashes) -> Copies:

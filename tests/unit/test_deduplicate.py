@@ -141,3 +141,8 @@ def test_rejects_are_not_remembered() -> None:
     early = event("email_sent", event_id="1", occurred_at=NOON_US + 301_000_000)
     assert reasons(partition.send(early)) == ["in_the_future"]
     assert partition.send(early, at_ms=NOON_MS + 1000).accepted == 1
+
+
+def test_a_window_made_smaller_forgets_with_the_next_day_not_at_once() -> None:
+    assert not forgotten(20_005, 20_005, 1).any()
+    assert forgotten(20_005, 20_006, 1)[20_000 % TAGS]
