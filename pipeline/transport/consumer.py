@@ -119,6 +119,11 @@ class SlabConsumer(driver.Consumer):
         log.info("partition %s is ready", lane.partition)
         self._wake.set()
 
+    async def on_stop(self) -> None:
+        """Make no lane ready any more: the consumer's thread ends next."""
+        self._activation.cancel()
+        await super().on_stop()
+
     # ---- reading
 
     async def _drain_messages(self, fetcher: Any) -> None:

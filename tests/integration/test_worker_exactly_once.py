@@ -19,7 +19,7 @@ ROUNDS = 25  # of production: 11 topics x 4 partitions x EVENTS each
 EVENTS = 30
 PRODUCE_S = 10.0
 FROZEN_S = 7.5  # beyond the group's session: the worker is declared dead, and wakes up
-RIVAL_S = 5.0
+RIVAL_S = 4.0  # that the second group decides beside the first
 
 
 @pytest.fixture
@@ -33,31 +33,41 @@ def deployment(kafka: str, tmp_path: Path) -> Iterator[Deployment]:
 def test_every_event_is_counted_once_and_in_order_whatever_happens_to_the_workers(
     deployment: Deployment, seed: int
 ) -> None:
-    rng = random.Random(seed)
     workers = [deployment.start(TALLY_WORKER__NAME=f"w{i}") for i in range(WORKERS)]
-    deployment.wait_told("is ready", times=1)
+    rival = deployment.start(TALLY_WORKER__GROUP_ID=f"{deployment.prefix}rivals", TALLY_WORKER__NAME="rival")
+    deployment.wait_told("is ready", times=8)
     producing = threading.Thread(target=_produce, args=(deployment,))
     producing.start()
-    rival = None
-    while producing.is_alive():
-        time.sleep(rng.uniform(0.3, 1.5))
-        at = rng.randrange(WORKERS)
-        if rng.random() < 0.6:
-            _kill(workers[at])
-            workers[at] = deployment.start(TALLY_WORKER__NAME=f"w{at}")
-        elif rival is None:
-            rival = deployment.start(TALLY_WORKER__GROUP_ID=f"{deployment.prefix}rivals", TALLY_WORKER__NAME="rival")
-            threading.Timer(RIVAL_S, _kill, [rival]).start()
-        else:
-            workers[at].send_signal(signal.SIGSTOP)
-            threading.Timer(FROZEN_S, workers[at].send_signal, [signal.SIGCONT]).start()
-            time.sleep(1)
-    producing.join()
+    threading.Timer(RIVAL_S, _kill, [rival]).start()
+    _torment(deployment, workers, producing, random.Random(seed))
     found = deployment.wait_complete(40)
     assert sum(check.events for check in found.checks) == ROUNDS * EVENTS * 44
+    assert "a rival wrote to the journal" in deployment.told()
     assert [process.poll() for process in workers] == [None] * WORKERS, deployment.told()[-5000:]
     assert "CRITICAL" not in deployment.told()
     assert {stopped(process)[0] for process in workers} == {0}
+
+
+def _torment(
+    deployment: Deployment, workers: list[subprocess.Popen[bytes]], producing: threading.Thread, rng: random.Random
+) -> None:
+    """Kill a worker and start another in its place, or freeze it until it was declared dead; at least one of each."""
+    faults = [_kill_and_start, _freeze]
+    while producing.is_alive() or faults:
+        time.sleep(rng.uniform(0.3, 1.5))
+        fault = faults.pop() if faults else rng.choice([_kill_and_start, _kill_and_start, _freeze])
+        fault(deployment, workers, rng.randrange(WORKERS))
+    producing.join()
+
+
+def _kill_and_start(deployment: Deployment, workers: list[subprocess.Popen[bytes]], at: int) -> None:
+    _kill(workers[at])
+    workers[at] = deployment.start(TALLY_WORKER__NAME=f"w{at}")
+
+
+def _freeze(deployment: Deployment, workers: list[subprocess.Popen[bytes]], at: int) -> None:
+    workers[at].send_signal(signal.SIGSTOP)
+    threading.Timer(FROZEN_S, workers[at].send_signal, [signal.SIGCONT]).start()
 
 
 def _produce(deployment: Deployment) -> None:
