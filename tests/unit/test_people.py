@@ -1,0 +1,48 @@
+"""Whom rows stand for after the batch, whatever stands where in it."""
+
+from __future__ import annotations
+
+from tests.events import NOON_US, event, merge, split
+from tests.partition import Partition, events_of
+
+
+def named(partition: Partition, *profiles: str) -> list[str | None]:
+    record = partition.send(*[event("email_sent", profile_id=profile) for profile in profiles])
+    return [row["person_id"] for row in events_of(record)]
+
+
+def test_rows_of_a_batch_name_the_person_after_all_its_operations() -> None:
+    partition = Partition()
+    before, after = event("email_sent", profile_id="a"), event("sms_sent", profile_id="a")
+    record = partition.send(before, merge(["a"], "b"), after, merge(["b"], "c", occurred_at=NOON_US + 1))
+    found = {row["type"]: row["person_id"] for row in events_of(record) if row["profile_id"]}
+    assert found == {"email_sent": "c", "sms_sent": "c"}
+
+
+def test_persons_of_earlier_batches_are_known_and_those_who_left_are_themselves() -> None:
+    partition = Partition()
+    partition.send(merge(["a", "b"], "c"))
+    assert named(partition, "a", "b", "c", "d") == ["c", "c", None, None]
+    partition.send(split("c", {"a": ["b"]}, occurred_at=NOON_US + 1))
+    assert named(partition, "a", "b", "c") == [None, "a", None]
+
+
+def test_a_person_of_the_same_name_in_another_account_is_another() -> None:
+    partition = Partition()
+    partition.send(merge(["a"], "b"))
+    record = partition.send(event("email_sent", profile_id="a", account_id="other"))
+    assert events_of(record)[0]["person_id"] is None
+
+
+def test_records_name_every_profile_whose_person_changed_once() -> None:
+    partition = Partition()
+    record = partition.send(merge(["a"], "b"), merge(["b"], "c"), merge(["a"], "c", occurred_at=NOON_US + 1))
+    assert sorted((p.profile_id, p.person_id) for p in record.persons) == [("a", "c"), ("b", "c")]
+    assert sorted((r.profile_id, r.stands_for) for r in record.registers) == [("a", "c"), ("b", "c")]
+
+
+def test_an_operation_that_changes_nothing_is_accepted_and_says_nothing() -> None:
+    partition = Partition()
+    partition.send(merge(["a"], "b"))
+    record = partition.send(merge(["a"], "x", occurred_at=NOON_US - 1))
+    assert (record.accepted, record.registers, record.persons) == (1, [], [])
