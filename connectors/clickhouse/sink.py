@@ -1,8 +1,8 @@
 """The sink: journal records of the partitions that the group gives it, in ranges, into ClickHouse, exactly once.
 
 For every range: commit the intent (which fixes it), insert table by table under the range's token, go on. A crash
-anywhere leads to the same range and the same tokens again; what had arrived is absorbed. `docs/decisions/sink.md` has
-the argument, `docs/risks.md` what breaks it.
+anywhere leads to the same range and the same tokens again; what had arrived is absorbed. The argument stands in
+`docs/decisions/sink-intents.md`, what breaks it in `docs/risks.md`.
 """
 
 from __future__ import annotations
