@@ -235,7 +235,10 @@ def sums(outcome: Outcome) -> dict[str, Any]:
 
 
 def knowledge(now: State) -> dict[str, Any]:
-    """What a state knows, whatever the places and numbers under which it is kept."""
+    """What a state knows, whatever the places and numbers under which it is kept.
+
+    A label that no fact carries any more is a name, not knowledge: a fact that is overtaken within its batch makes none.
+    """
     names = {number: label for label, number in now.labels.items()}
     keys = now.held.keys.reshape(-1)
     at = keys.nonzero()[0]
@@ -248,7 +251,6 @@ def knowledge(now: State) -> dict[str, Any]:
         "stream_time": now.stream_time,
         "seen": dict(zip(seen[seen > 0].tolist(), zip(*fields, strict=True), strict=True)),
         "held": {key: (when, who, kind, names[label]) for key, when, who, kind, label in facts},
-        "labels": set(now.labels),
         "cycles": now.accounts.cycles,
         "plans": now.accounts.plans,
     }
