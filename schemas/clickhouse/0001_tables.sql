@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS ${DB}.events ${ON_CLUSTER}
 ENGINE = ${REPLICATED}MergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (account_id, type, toDate(occurred_at), profile_id)
-SETTINGS ${WINDOW}, min_bytes_for_wide_part = 134217728, merge_selector_base = 16, min_parts_to_merge_at_once = 10
+SETTINGS ${WINDOW}, min_bytes_for_wide_part = 134217728, merge_selector_base = 32, min_parts_to_merge_at_once = 16
 COMMENT 'Every accepted event once (hits = 1) and every correction (hits = 0). Sum the columns; never count rows.';
 
 CREATE TABLE IF NOT EXISTS ${DB}.engagement ${ON_CLUSTER}
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS ${DB}.engagement ${ON_CLUSTER}
 ENGINE = ${REPLICATED}SummingMergeTree((accepted, hits, unique_open, unique_click, unique_link_click, activities))
 PARTITION BY toYYYYMM(day)
 ORDER BY (account_id, day, channel, campaign_id, type, topic, partition)
-SETTINGS ${WINDOW}, merge_selector_base = 16, min_parts_to_merge_at_once = 10
+SETTINGS ${WINDOW}, merge_selector_base = 32, min_parts_to_merge_at_once = 16
 COMMENT 'Rollup of events, summed while parts merge: several rows a key until then. Read it through the views.';
 
 CREATE TABLE IF NOT EXISTS ${DB}.profile_seen ${ON_CLUSTER}
@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS ${DB}.profile_seen ${ON_CLUSTER}
 )
 ENGINE = ${REPLICATED}AggregatingMergeTree
 ORDER BY (account_id, profile_id, channel)
-SETTINGS ${WINDOW}, merge_selector_base = 16, min_parts_to_merge_at_once = 10
+SETTINGS ${WINDOW}, merge_selector_base = 32, min_parts_to_merge_at_once = 16
 COMMENT 'Profiles that events named, tests aside: the ones that persons lists without a merge or split of theirs.';
 
 CREATE TABLE IF NOT EXISTS ${DB}.person_map ${ON_CLUSTER}
