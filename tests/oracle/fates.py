@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
-from tests.oracle.history import DAY, MINUTE, Event, Rules, identity, stream_day, stream_time
+from tests.oracle.history import DAY, MINUTE, Event, Identity, Rules, identity, stream_times
 from tests.oracle.persons import is_operation, sizes
 from tests.oracle.vocabulary import TYPES
 
@@ -27,35 +27,34 @@ ACCEPTED, DUPLICATE = Fate("accepted"), Fate("duplicate")
 def fates(events: list[Event], rules: Rules) -> list[Fate]:
     """One for each event, in the order of arrival."""
     found: list[Fate] = []
-    for n in range(len(events)):
-        found.append(_fate(events, n, found, rules))
+    remembered: dict[Identity, tuple[int, Event]] = {}  # the day of the stream that the first copy arrived on, and it
+    operations: list[Event] = []
+    for event, now in zip(events, stream_times(events), strict=True):
+        reason = event.get("unreadable") or invalid(event) or _untimely(event, now, rules)
+        if reason:
+            found.append(Fate("rejected", reason))
+            continue
+        first = remembered.get(identity(event))
+        if first and now // DAY - first[0] <= rules.window_days + 1:
+            is_copy = first[1]["body"] == event["body"]
+            found.append(DUPLICATE if is_copy else Fate("rejected", "conflicting_duplicate"))
+            continue
+        remembered[identity(event)] = now // DAY, event
+        if is_operation(event) and max(sizes([*operations, event])) > rules.person_profiles_max:
+            found.append(Fate("rejected", "too_many_profiles"))
+            continue
+        operations += [event] if is_operation(event) else []
+        found.append(ACCEPTED)
     return found
 
 
-def _fate(events: list[Event], n: int, before: list[Fate], rules: Rules) -> Fate:
-    event = events[n]
-    reason = event.get("unreadable") or invalid(event)
-    if not reason and event["occurred_at"] < stream_time(events, n) - rules.window_days * DAY:
-        reason = "too_late"
-    if not reason and event["occurred_at"] > event["arrived_at"] + rules.future_minutes_max * MINUTE:
-        reason = "in_the_future"
-    if reason:
-        return Fate("rejected", reason)
-    for m in range(n - 1, -1, -1):
-        if _is_remembered(events, m, n, before, rules) and identity(events[m]) == identity(event):
-            return DUPLICATE if events[m]["body"] == event["body"] else Fate("rejected", "conflicting_duplicate")
-    if is_operation(event):
-        accepted = [events[m] for m in range(n) if before[m] == ACCEPTED and is_operation(events[m])]
-        if max(sizes([*accepted, event])) > rules.person_profiles_max:
-            return Fate("rejected", "too_many_profiles")
-    return ACCEPTED
-
-
-def _is_remembered(events: list[Event], m: int, n: int, before: list[Fate], rules: Rules) -> bool:
-    """Section 3: for the whole acceptance window and one day more, by the stream's day."""
-    if before[m] != ACCEPTED and before[m].reason != "too_many_profiles":
-        return False
-    return stream_day(events, n) - stream_day(events, m) <= rules.window_days + 1
+def _untimely(event: Event, now: int, rules: Rules) -> str:
+    """Section 3; `now` is the stream's time."""
+    if event["occurred_at"] < now - rules.window_days * DAY:
+        return "too_late"
+    if event["occurred_at"] > event["arrived_at"] + rules.future_minutes_max * MINUTE:
+        return "in_the_future"
+    return ""
 
 
 def invalid(event: Event) -> str:

@@ -14,6 +14,7 @@ DAY = 86_400_000_000
 MINUTE = 60_000_000
 
 Event = dict[str, Any]
+Identity = tuple[str, str, str]
 
 # Not said by the source, or not part of what it says.
 _BESIDE = ("event_id", "topic", "offset", "arrived_at", "body", "rank")
@@ -28,7 +29,7 @@ class Rules(NamedTuple):
     person_profiles_max: int = 50
 
 
-def identity(event: Event) -> tuple[str, str, str]:
+def identity(event: Event) -> Identity:
     """Section 2: (account, source, event id), the id minted from what the payload says where there is none."""
     own = event["event_id"]
     if not own:
@@ -42,11 +43,9 @@ def when(event: Event) -> tuple[int, int]:
     return event["occurred_at"], event["rank"]
 
 
-def stream_day(events: list[Event], n: int) -> int:
-    """Section 3: the day of the stream's time when event `n` has arrived."""
-    return stream_time(events, n) // DAY
-
-
-def stream_time(events: list[Event], n: int) -> int:
-    """Section 3: the highest arrived_at of the events up to `n`."""
-    return max(event["arrived_at"] for event in events[: n + 1])
+def stream_times(events: list[Event]) -> list[int]:
+    """Section 3: when each event arrives, the highest arrived_at so far."""
+    found: list[int] = []
+    for event in events:
+        found.append(max(found[-1], event["arrived_at"]) if found else event["arrived_at"])
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tests.oracle.history import DAY, Event, Rules, stream_day, when
+from tests.oracle.history import DAY, Event, Rules, stream_times, when
 from tests.oracle.persons import Profile
 from tests.oracle.vocabulary import TYPES
 
@@ -39,8 +39,9 @@ def rank(event: Event) -> tuple[bool, int, int]:
 def facts(events: list[Event], accepted: list[int], rules: Rules) -> dict[tuple[Profile, Key], list[int]]:
     """The events that hold each fact of each profile: one, and another where the former was forgotten by then."""
     held: dict[tuple[Profile, Key], list[int]] = defaultdict(list)
+    times = stream_times(events)
     for n in accepted:
-        limit = (stream_day(events, n) - rules.unique_days) * DAY
+        limit = (times[n] // DAY - rules.unique_days) * DAY
         for key in keys(events[n]):
             holders = held[(events[n]["account_id"], events[n]["profile_id"]), key]
             if not holders or events[holders[-1]]["occurred_at"] < limit:
@@ -69,5 +70,5 @@ def kind_of(key: Key) -> str:
 
 def has_forgotten(events: list[Event], accepted: list[int], rules: Rules) -> bool:
     """Whether any fact was forgotten: there, and only there, uniques of merged persons may depend on the order."""
-    limit = (stream_day(events, len(events) - 1) - rules.unique_days) * DAY
+    limit = (stream_times(events)[-1] // DAY - rules.unique_days) * DAY
     return any(events[n]["occurred_at"] < limit for n in accepted if keys(events[n]))

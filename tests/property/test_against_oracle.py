@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,13 @@ SMALL_RULES = {"unique_days": 12, "person_profiles_max": 3}
 SMALL = Rules(**SMALL_RULES)
 LONG = {"near": NEAR, "dense": DENSE, "months": Shape(), "months without operations": Shape(operations=False)}
 LONG_SIZE, LONG_HISTORIES = 80, 15
+CROWD = replace(
+    NEAR,
+    profiles=tuple(f"p{n}" for n in range(150)),
+    accounts=tuple(f"a{n}" for n in range(4)),
+    messages=("m1", "m1", "m2"),
+)
+CROWD_SIZE, CROWD_RULES = 1500, Rules(window_days=120, unique_days=121)
 
 
 def compare(history: list[Sent], outcome: Outcome, rules: Rules) -> Verdict:
@@ -76,6 +84,24 @@ def test_long_histories_of_the_run_s_seed_count_as_the_oracle_counts(shape: str,
             compare(history, running.run(history, where, context(**SMALL_RULES)), SMALL)
         except AssertionError as error:
             error.add_note(f"rolled({number}, LONG[{shape!r}], SMALL, {LONG_SIZE}), cut at {sorted(where)}")
+            raise
+
+
+@pytest.mark.timeout(SECONDS * TIMES)
+@pytest.mark.parametrize("batches", [1, 3])
+def test_a_crowd_in_large_batches_counts_as_the_oracle_counts(batches: int, seed: int) -> None:
+    dice = random.Random(f"{seed} {batches}")
+    for _ in range(TIMES):
+        number = dice.randrange(1 << 32)
+        drawn = rolled(number, CROWD, CROWD_RULES, CROWD_SIZE)
+        last_ms = max(sent.arrived_ms for sent in drawn) + 86_400_000
+        history = sorted((sent._replace(arrived_ms=last_ms) for sent in drawn), key=lambda sent: sent.topic)
+        where = {dice.randrange(1, CROWD_SIZE) for _ in range(batches - 1)}
+        outcome = running.run(history, where, context(**CROWD_RULES._asdict()))
+        try:
+            compare(history, outcome, CROWD_RULES)
+        except AssertionError as error:
+            error.add_note(f"rolled({number}, CROWD, CROWD_RULES, {CROWD_SIZE}), cut at {sorted(where)}")
             raise
 
 
