@@ -19,7 +19,7 @@ ROUNDS = 25  # of production: 11 topics x 4 partitions x EVENTS each
 EVENTS = 30
 PRODUCE_S = 10.0
 FROZEN_S = 7.5  # beyond the group's session: the worker is declared dead, and wakes up
-RIVAL_S = 4.0  # that the second group decides beside the first
+RIVAL_S = 3.0  # that the second group decides beside the first, once they have met
 
 
 @pytest.fixture
@@ -33,18 +33,22 @@ def deployment(kafka: str, tmp_path: Path) -> Iterator[Deployment]:
 def test_every_event_is_counted_once_and_in_order_whatever_happens_to_the_workers(
     deployment: Deployment, seed: int
 ) -> None:
-    workers = [deployment.start(TALLY_WORKER__NAME=f"w{i}") for i in range(WORKERS)]
-    rival = deployment.start(TALLY_WORKER__GROUP_ID=f"{deployment.prefix}rivals", TALLY_WORKER__NAME="rival")
-    deployment.wait_told("is ready", times=8)
+    workers = [deployment.start() for _ in range(WORKERS)]
+    rival = deployment.start(TALLY_WORKER__GROUP_ID=f"{deployment.prefix}rivals")
+    deployment.wait_told("is ready")
     producing = threading.Thread(target=_produce, args=(deployment,))
     producing.start()
-    threading.Timer(RIVAL_S, _kill, [rival]).start()
+    meeting = threading.Thread(target=_end_once_met, args=(deployment, rival))
+    meeting.start()
     _torment(deployment, workers, producing, random.Random(seed))
+    meeting.join()
     found = deployment.wait_complete(40)
     assert sum(check.events for check in found.checks) == ROUNDS * EVENTS * 44
-    assert "a rival wrote to the journal" in deployment.told()
+    assert rival.poll() is not None, "the two groups never met"
     assert [process.poll() for process in workers] == [None] * WORKERS, deployment.told()[-5000:]
     assert "CRITICAL" not in deployment.told()
+    for process in workers:
+        deployment.wait_told(f".{process.pid}: group")  # the last one started may not listen to signals before
     assert {stopped(process)[0] for process in workers} == {0}
 
 
@@ -62,12 +66,18 @@ def _torment(
 
 def _kill_and_start(deployment: Deployment, workers: list[subprocess.Popen[bytes]], at: int) -> None:
     _kill(workers[at])
-    workers[at] = deployment.start(TALLY_WORKER__NAME=f"w{at}")
+    workers[at] = deployment.start()
 
 
 def _freeze(deployment: Deployment, workers: list[subprocess.Popen[bytes]], at: int) -> None:
     workers[at].send_signal(signal.SIGSTOP)
     threading.Timer(FROZEN_S, workers[at].send_signal, [signal.SIGCONT]).start()
+
+
+def _end_once_met(deployment: Deployment, rival: subprocess.Popen[bytes]) -> None:
+    deployment.wait_told("a rival wrote to the journal")
+    time.sleep(RIVAL_S)
+    _kill(rival)
 
 
 def _produce(deployment: Deployment) -> None:
