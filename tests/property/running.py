@@ -237,7 +237,7 @@ def sums(outcome: Outcome) -> dict[str, Any]:
 def knowledge(now: State) -> dict[str, Any]:
     """What a state knows, whatever the places and numbers under which it is kept.
 
-    A label that no fact carries any more is a name, not knowledge: a fact that is overtaken within its batch makes none.
+    A label that no fact carries is a name, not knowledge: a fact that is overtaken within its batch makes none.
     """
     names = {number: label for label, number in now.labels.items()}
     keys = now.held.keys.reshape(-1)

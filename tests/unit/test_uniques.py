@@ -174,3 +174,12 @@ def test_a_fact_lives_as_long_as_the_event_that_holds_it() -> None:
     partition.send(opened(days_ago=5))
     partition.send(opened(days_ago=-26), at_ms=NOON_MS + 26 * DAY_MS)
     assert partition.by_day("unique_open") == {TODAY - 5: 1, TODAY + 26: 1}
+
+
+def test_a_person_that_comes_again_is_not_held_by_what_it_had_before() -> None:
+    partition = Partition()
+    partition.send(opened("p1", 3), merge(["p1"], "p2", occurred_at=NOON_US - 5))
+    partition.send(split("p2", {"p1": []}, occurred_at=NOON_US - 4))
+    partition.send(merge(["p3"], "p2", occurred_at=NOON_US - 3))
+    partition.send(opened("p3", 1))
+    assert partition.by_day("unique_open") == {TODAY - 1: 1, TODAY - 3: 1}
