@@ -30,20 +30,27 @@ def build_context(settings: Settings) -> EngagementCore:
         rules.person_profiles_max,
         fingerprint(seed),
     )
-    writers = schema_ids.writer_schemas(schema_ids.resolve(settings))
-    return EngagementCore(Context(decided, seed, writers, vocabulary.load()))
+    ids = schema_ids.resolve(settings)
+    context = Context(decided, seed, schema_ids.writer_schemas(ids), vocabulary.load())
+    return EngagementCore(context, ids["journal.v1.avsc"])
 
 
 class EngagementCore:
     """The core behind the port `pipeline.state.core.Core`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, schema_id: int) -> None:
         self._context = context
+        self._schema_id = schema_id
 
     @property
     def rules(self) -> Rules:
         """The rules that decide now."""
         return self._context.rules
+
+    @property
+    def schema_id(self) -> int:
+        """The schema id in a journal record's frame: a Schema Registry's, where one is set."""
+        return self._schema_id
 
     def empty(self) -> state.State:
         """The state before the first record."""

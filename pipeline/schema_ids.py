@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -22,8 +21,6 @@ from pipeline.settings_faults import Fault
 
 LOCK = "ids.lock"
 
-_FRAME = struct.Struct(">bI")
-_MAGIC = 0
 _EVENTS = "events/"
 _FILE = re.compile(r"^(?:events/)?(?P<kind>[a-z]+)\.v(?P<version>\d+)\.avsc$")
 
@@ -138,11 +135,6 @@ def kind_of(file: str) -> str:
     match = _FILE.match(file)
     assert match is not None, f"{file} is no schema file"
     return match["kind"]
-
-
-def frame(schema_id: int, body: bytes) -> bytes:
-    """Confluent's frame: byte 0, the id as big-endian 32 bits, the Avro body."""
-    return _FRAME.pack(_MAGIC, schema_id) + body
 
 
 def _version(file: str) -> int:

@@ -14,6 +14,13 @@ def text(path: str) -> str:
 
 
 @functools.cache
+def ids() -> dict[str, int]:
+    """The committed schema ids by file (`ids.lock`)."""
+    lines = [line.split() for line in text("ids.lock").splitlines() if line and not line.startswith("#")]
+    return {file: int(number) for number, file, *_ in lines}
+
+
+@functools.cache
 def avro(path: str) -> dict[str, Any]:
     """The Avro schema of a file below this folder, as parsed JSON."""
     schema: dict[str, Any] = json.loads(text(path))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.clickhouse.rows import Decided
-from pipeline.core.record import Record, decode, read_link
+from pipeline.core.record import Link, NotARecord, Record, decode, read_link
 from pipeline.journal import chain
 
 NOWHERE = -1  # the offset of the valid record before the first one
@@ -147,7 +147,7 @@ class Lane:
         if offset != self.next:
             raise JournalGone(f"after offset {self.next - 1} comes {offset}: records were deleted. {MEND}")
         self.next += 1
-        link = None if value is None else read_link(value)
+        link = _link(value)
         if offset < self.committed.offset:
             if offset == self.committed.at and (link is None or link.id != self.committed.id):
                 raise JournalGone(
@@ -227,3 +227,11 @@ class Lane:
             items.append(item)
             rows, size = rows + item.rows, size + item.size
         return items
+
+
+def _link(value: bytes | None) -> Link | None:
+    """The place in the chain; None where something else wrote to the topic: it is ignored like a rival's record."""
+    try:
+        return read_link(value or b"")
+    except NotARecord:
+        return None

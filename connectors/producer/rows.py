@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import schemas
 from connectors.producer.fields import LINE, Checker, Wrong, checkers, instant, kind_of, required
+from pipeline.core.framing import frame
 from pipeline.core.vocabulary import Vocabulary
 from pipeline.event_bytes import encoder
-from pipeline.schema_ids import frame
 from pipeline.topics import SCHEMAS, SOURCE_TOPICS, schema_of
 
 BODY_BYTES_MAX = 1 << 20  # as the pipeline's: a larger one would only be rejected there

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from connectors.simulator.settings import Traffic
 from connectors.simulator.truth import ACCEPTED, DUPLICATE, Truth
-from pipeline.schema_ids import frame
+from pipeline.core.framing import frame
 from pipeline.topics import SOURCE_TOPICS
 
 BLOCK_EVENTS = 10_000

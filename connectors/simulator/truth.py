@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import schemas
+from pipeline.core.framing import frame
 from pipeline.core.reasons import Reject
 from pipeline.event_bytes import encoder
-from pipeline.schema_ids import frame
 from pipeline.topics import SCHEMAS, schema_of
 
 ACCEPTED = "accepted"

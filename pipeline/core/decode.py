@@ -8,7 +8,6 @@ Time: none.  Late: none.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,14 +19,12 @@ import pyruhvro
 
 from pipeline.core.batch import Slab
 from pipeline.core.context import TOPIC_NUMBER, WriterSchema
+from pipeline.core.framing import FRAME_BYTES, schema_id_of
 from pipeline.core.hashing import Hashes, Ints
 from pipeline.core.reasons import Reject
 
 BODY_BYTES_MAX = 1 << 20  # of one event: empty map entries expand fourfold when decoded; Kafka's own default is 1 MiB
 OFFSET_BITS = 56  # of an origin; the topic's number is above it
-FRAME_BYTES = 5  # magic byte 0, schema id big-endian
-
-_FRAME = struct.Struct(">bI")
 
 
 class Fault(NamedTuple):
@@ -124,9 +121,9 @@ def _schema_of(
 
 
 def _schema(head: bytes, topic: str, schemas: Mapping[int, WriterSchema]) -> WriterSchema | tuple[Reject, str]:
-    if len(head) < FRAME_BYTES or head[0] != 0:
+    schema_id = schema_id_of(head)
+    if schema_id is None:
         return Reject.NOT_FRAMED, f"begins with {head.hex(' ') or 'nothing'}; expected byte 0 and a schema id"
-    _, schema_id = _FRAME.unpack(head)
     schema = schemas.get(schema_id)
     if schema is None:
         known = ", ".join(map(str, sorted(schemas)))

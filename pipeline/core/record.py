@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 import fastavro
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 import schemas
+from pipeline.core import origins
+from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
+from pipeline.core.hashing import Hashes
 
 FORMAT = 1
+SCHEMA_ID = schemas.ids()["journal.v1.avsc"]
+HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
 RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; the origin finds the rest
-
-Hashes = npt.NDArray[np.uint64]
 
 # One fact, 37 bytes: its number, the row of the record's keys that holds it, and what it says.
 FACTS = np.dtype(
@@ -179,7 +181,7 @@ class Record:
 
 
 class Link(NamedTuple):
-    """A record's place in the chain, both unsigned 64-bit; `prev` is 0 for the first record."""
+    """A record's place in the chain, unsigned 64-bit; `prev` is 0 for the first record."""
 
     id: int
     prev: int
@@ -208,8 +210,12 @@ class UnknownFormat(ValueError):
     """The record's layout is newer than this program."""
 
 
-def encode(record: Record, link: Link) -> bytes:
-    """The journal's Avro bytes of a record at a place of the chain."""
+class NotARecord(ValueError):
+    """No journal record at all: something else writes to the topic. Readers ignore it like a rival's."""
+
+
+def encode(record: Record, link: Link, schema_id: int = SCHEMA_ID) -> bytes:
+    """The journal's framed Avro bytes of a record at a place of the chain; with a Schema Registry, its `schema_id`."""
     row: dict[str, Any] = {name: [_plain(x) for x in getattr(record, name)] for name in _LISTS}
     row |= {
         "format": FORMAT,
@@ -219,24 +225,24 @@ def encode(record: Record, link: Link) -> bytes:
         "rules": _plain(record.rules),
         "stream_time": record.stream_time,
         "keys": record.identities.tobytes() + record.payloads.tobytes(),
-        "origins": _pack(record.origins),
+        "origins": origins.pack(record.origins),
         "facts": record.facts.tobytes(),
         "holders": record.holders.tobytes(),
         "events": record.events,
     }
     out = io.BytesIO()
     fastavro.schemaless_writer(out, _SCHEMA, row, disable_tuple_notation=True)  # a tuple is an array
-    return out.getvalue()
+    return frame(schema_id, out.getvalue())
 
 
 def decode(value: bytes) -> tuple[Link, Record]:
     """The record and its place in the chain.
 
     Raises:
-        UnknownFormat: the layout is not one that this program knows.
+        NotARecord, UnknownFormat: it cannot be read.
     """
     head = read_link(value)
-    row: Any = fastavro.schemaless_reader(io.BytesIO(value), _SCHEMA, None)
+    row: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), _SCHEMA, None)
     identities, payloads = np.frombuffer(row["keys"], np.uint64).reshape(2, -1)
     lists = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
     record = Record(
@@ -244,7 +250,7 @@ def decode(value: bytes) -> tuple[Link, Record]:
         stream_time=row["stream_time"],
         identities=identities,
         payloads=payloads,
-        origins=_unpack(row["origins"], len(identities)),
+        origins=origins.unpack(row["origins"], len(identities)),
         facts=np.frombuffer(row["facts"], FACTS),
         holders=np.frombuffer(row["holders"], HOLDERS),
         events=row["events"],
@@ -257,9 +263,15 @@ def read_link(value: bytes) -> Link:
     """The place in the chain alone (`writer` is left empty): what a reader needs to ignore a rival's record.
 
     Raises:
+        NotARecord: it is none.
         UnknownFormat: the layout is not one that this program knows.
     """
-    head: Any = fastavro.schemaless_reader(io.BytesIO(value), _HEAD, None)
+    if schema_id_of(value) is None:
+        raise NotARecord("no journal record: it has no Avro frame")
+    try:
+        head: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:HEAD_BYTES_MAX]), _HEAD, None)
+    except (EOFError, ValueError, OverflowError) as error:
+        raise NotARecord(f"no journal record: {type(error).__name__} in its head") from None
     if head["format"] != FORMAT:
         raise UnknownFormat(
             f"journal record of format {head['format']}; this program knows format {FORMAT}: upgrade it"
@@ -286,14 +298,3 @@ def _typed(kind: type[Any], row: dict[str, Any]) -> Any:
     for name in _HASHES & row.keys():
         row[name] = _unsigned(row[name])
     return kind(**{name: tuple(x) if isinstance(x, list) else x for name, x in row.items()})
-
-
-def _pack(origins: Hashes) -> bytes:
-    """Delta coded, then zstd: offsets of one topic follow each other."""
-    packed: bytes = pa.compress(np.diff(origins, prepend=np.uint64(0)).tobytes(), "zstd", asbytes=True)
-    return packed
-
-
-def _unpack(packed: bytes, n: int) -> Hashes:
-    raw = pa.decompress(packed, 8 * n, "zstd", asbytes=True)
-    return np.cumsum(np.frombuffer(raw, np.uint64), dtype=np.uint64)

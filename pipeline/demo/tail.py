@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
 
-from pipeline.core.record import Record, decode
+from pipeline.core.record import NotARecord, Record, decode
 from pipeline.journal.chain import FIRST, extends
 from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings
@@ -71,7 +71,10 @@ class JournalTail:
                 return self.totals
 
     def _take(self, partition: int, offset: int, value: bytes) -> None:
-        link, record = decode(value)
+        try:
+            link, record = decode(value)
+        except NotARecord:
+            return
         is_valid = extends(link, self._last_id[partition])
         if is_valid:
             self._last_id[partition] = link.id

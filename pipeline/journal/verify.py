@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.core.record import Link, Record, UnknownFormat, decode
+from pipeline.core.record import Link, NotARecord, Record, UnknownFormat, decode
 from pipeline.journal.chain import FIRST, extends
 from pipeline.journal.ports import Bounds, Entry
 
@@ -58,7 +58,7 @@ class Check:
         self.size += len(entry.value or b"")
         try:
             link, record = decode(entry.value or b"")
-        except UnknownFormat as error:
+        except (NotARecord, UnknownFormat) as error:
             self._fault(f"offset {entry.offset}: {error}")
             return Seen(entry, False, None, None)
         except (EOFError, IndexError, ValueError, struct.error) as error:

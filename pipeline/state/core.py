@@ -20,6 +20,10 @@ class Core(Protocol):
     def rules(self) -> Rules:
         """The rules that decide now."""
 
+    @property
+    def schema_id(self) -> int:
+        """The schema id in a journal record's frame."""
+
     def empty(self) -> Any:
         """The state before the first record."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import metrics
-from pipeline.core.record import UnknownFormat, read_link
+from pipeline.core.record import NotARecord, UnknownFormat, read_link
 from pipeline.journal.ports import Bounds, Place, Reads, Session
 from pipeline.refusal import Refused, Unstartable
 from pipeline.state.core import Core
@@ -137,5 +137,5 @@ async def _holds(session: Session, place: Place, bounds: Bounds, mark: Mark) -> 
 def _id(value: bytes | None) -> int | None:
     try:
         return read_link(value or b"").id
-    except (UnknownFormat, EOFError):
+    except (NotARecord, UnknownFormat):
         return None

@@ -6,13 +6,16 @@ Live: the record that was just decided is passed along and not decoded again.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
-from pipeline.core.record import Record, UnknownFormat, decode, read_link
+from pipeline.core.record import NotARecord, Record, UnknownFormat, decode, read_link
 from pipeline.journal.chain import FIRST, extends
 from pipeline.journal.ports import Entry
 from pipeline.refusal import Refused, Unstartable
 from pipeline.state.core import Core
+
+log = logging.getLogger(__name__)
 
 
 class Mark(NamedTuple):
@@ -72,13 +75,17 @@ class PartitionStore:
                 self.mark = self.mark._replace(next_offset=offset + 1)
                 return False
             record = record or decode(value or b"")[1]
-        except UnknownFormat as error:
+        except NotARecord as error:
+            log.warning(
+                "journal, partition %s, offset %s: %s: ignored. Something else writes to this topic: stop it",
+                self.partition,
+                offset,
+                error,
+            )
+            self.mark = self.mark._replace(next_offset=offset + 1)
+            return False
+        except (UnknownFormat, EOFError) as error:
             raise Refused(f"journal, partition {self.partition}, offset {offset}: {error}") from error
-        except EOFError as error:
-            raise Refused(
-                f"journal, partition {self.partition}, offset {offset}: no journal record. Something else writes to "
-                "this topic: stop it, and look at the record with `tally journal show`"
-            ) from error
         self._check(record, offset)
         self._core.apply(self.state, record)
         self.positions.update({source.topic: source.next for source in record.sources})

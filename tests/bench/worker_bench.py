@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 import schemas
 from connectors.local import stack
+from pipeline.core.framing import FRAME_BYTES
 from pipeline.demo.run import prepare
 from pipeline.demo.services import Services
 from pipeline.demo.tail import JournalTail
@@ -36,7 +37,6 @@ TICK = os.sysconf("SC_CLK_TCK")
 WAIT_SECONDS_MAX = 600
 LOOK_SECONDS = 0.5
 FLOOR_CONSUME = 20_000  # messages of one call
-FRAME_BYTES = 5
 
 
 class Sample(NamedTuple):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.core.batch import Slab
-from pipeline.core.record import Record, Rules, Source
+from pipeline.core.record import SCHEMA_ID, Record, Rules, Source
 from pipeline.state.core import Columns
 from pipeline.topics import SOURCE_TOPICS
 
@@ -34,6 +34,7 @@ class CountingCore:
 
     def __init__(self, rules: Rules = RULES) -> None:
         self.rules = rules
+        self.schema_id = SCHEMA_ID
 
     def empty(self) -> Counted:
         return Counted()

@@ -22,6 +22,7 @@ from connectors.clickhouse.ranges import (
     position,
 )
 from connectors.clickhouse.rows import translate
+from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Link, Record, Source, UnknownFormat, encode
 from tests.integration.sink_journal import RULES, Partition, chained
 
@@ -192,6 +193,16 @@ def test_records_that_never_extend_the_chain_are_another_journal() -> None:
 
 
 def test_a_record_of_a_newer_format_stops_the_sink() -> None:
-    newer = b"\x04" + value(1, 0)[1:]  # the format is the first field: zigzag of 2
+    framed = value(1, 0)
+    newer = framed[:FRAME_BYTES] + b"\x04" + framed[FRAME_BYTES + 1 :]  # the format is the first field: zigzag of 2
     with pytest.raises(UnknownFormat, match="upgrade"):
         lane().take(0, newer, 0.0)
+
+
+@pytest.mark.parametrize("stray", [b"hello", b"", b"\x00\x00\x00\x00\x05", None])
+def test_what_something_else_wrote_to_the_journal_is_ignored(stray: bytes | None) -> None:
+    found = lane()
+    found.take(0, value(1, 0), 0.0)
+    found.take(1, stray, 0.0)
+    found.take(2, value(2, 1), 0.0)
+    assert [item.id for item in found._items] == [1, 0, 2]  # 0: no record of the chain

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Link, Record, encode
 from pipeline.journal.chain import FIRST, extends, next_link
 from pipeline.journal.memory import MemoryLog
@@ -159,12 +160,26 @@ def test_another_hash_seed_stops_the_worker(world: Make) -> None:
     run(story)
 
 
-@pytest.mark.parametrize("value", [b"", b"\x00", None])
-def test_what_is_no_journal_record_is_refused_with_its_offset(world: Make, value: bytes | None) -> None:
+@pytest.mark.parametrize("value", [b"hello", b"", b"\x00\x00\x00\x00\x05", None])
+def test_what_is_no_journal_record_is_ignored_like_a_rival_s(
+    world: Make, value: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story(log: MemoryLog) -> None:
-        await log.append(JOURNAL, rival(99))
+        writer = world(log)
+        store = await writer.recover()
+        await writer.write(store, numbers(EMAIL, 0, 3))
         await log.append(JOURNAL, value)
-        with pytest.raises(Refused, match="partition 0, offset 1: "):
+        recovered = await world(log).recover()
+        assert (recovered.positions, recovered.next_offset) == ({EMAIL: 3}, 2)
+
+    run(story)
+    assert "partition 0, offset 1: no journal record" in caplog.text
+
+
+def test_a_record_that_ends_too_early_is_refused_with_its_offset(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        await log.append(JOURNAL, rival(FIRST)[:-3])
+        with pytest.raises(Refused, match="partition 0, offset 0: "):
             await world(log).recover()
 
     run(story)
@@ -172,7 +187,8 @@ def test_what_is_no_journal_record_is_refused_with_its_offset(world: Make, value
 
 def test_a_record_of_a_newer_layout_is_refused(world: Make) -> None:
     async def story(log: MemoryLog) -> None:
-        await log.append(JOURNAL, b"\x04" + rival(FIRST)[1:])
+        framed = rival(FIRST)
+        await log.append(JOURNAL, framed[:FRAME_BYTES] + b"\x04" + framed[FRAME_BYTES + 1 :])
         with pytest.raises(Refused, match="format 2; this program knows format 1: upgrade"):
             await world(log).recover()
 

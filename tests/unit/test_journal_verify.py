@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Record, Source, encode
 from pipeline.journal.chain import FIRST, next_link
 from pipeline.journal.ports import Bounds, Entry
@@ -94,7 +95,11 @@ def test_what_cannot_be_read_is_a_fault_with_its_offset() -> None:
     chain = Chain()
     chain.add(0, 1)
     whole = chain.entries[0].value or b""
-    chain.entries += [Entry(1, None), Entry(2, b"\x04" + whole[1:]), Entry(3, whole[: len(whole) // 2])]
+    chain.entries += [
+        Entry(1, None),
+        Entry(2, whole[:FRAME_BYTES] + b"\x04" + whole[FRAME_BYTES + 1 :]),
+        Entry(3, whole[: len(whole) // 2]),
+    ]
     faults = chain.check().faults
     assert [fault.split(":")[0] for fault in faults] == ["offset 1", "offset 2", "offset 3"]
     assert "upgrade" in faults[1]

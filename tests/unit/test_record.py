@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.record import FORMAT, Link, Record, UnknownFormat, decode, encode, read_link
+from pipeline.core.framing import FRAME_BYTES
+from pipeline.core.record import FORMAT, Link, NotARecord, Record, UnknownFormat, decode, encode, read_link
 from tests.events import NOON_US, context, event, plan
 from tests.partition import Partition
 
@@ -26,7 +27,7 @@ def test_an_empty_record_holds_nothing() -> None:
 
 def test_a_newer_format_is_refused_with_the_way_out() -> None:
     value = encode(EMPTY, Link(1, 0, ""))
-    newer = bytes([(FORMAT + 1) * 2]) + value[1:]
+    newer = value[:FRAME_BYTES] + bytes([(FORMAT + 1) * 2]) + value[FRAME_BYTES + 1 :]
     for reader in (read_link, decode):
         with pytest.raises(UnknownFormat, match="upgrade"):
             reader(newer)
@@ -43,3 +44,15 @@ def test_columns_of_a_decoded_record_are_not_to_be_written_to() -> None:
     record = Partition().send(event("email_opened", profile_id="p", message_id="m"))
     with pytest.raises(ValueError, match="read-only"):
         record.facts["number"][0] = 9
+
+
+@pytest.mark.parametrize("value", [b"", b"hello", b"\x01" + encode(EMPTY, Link(1, 0, ""))[1:], b"\x00" * FRAME_BYTES])
+def test_what_is_no_record_is_told_apart_from_a_newer_one(value: bytes) -> None:
+    for reader in (read_link, decode):
+        with pytest.raises(NotARecord, match="no journal record"):
+            reader(value)
+
+
+def test_a_record_is_framed_with_its_schema_s_id() -> None:
+    assert encode(EMPTY, Link(1, 0, ""))[:FRAME_BYTES] == b"\x00\x00\x00\x00\x05"
+    assert encode(EMPTY, Link(1, 0, ""), schema_id=77)[:FRAME_BYTES] == b"\x00\x00\x00\x00\x4d"

@@ -8,6 +8,7 @@ import pytest
 
 import schemas
 from pipeline import schema_ids, settings
+from pipeline.core import framing
 
 CHANNEL = "events/channel.v1.avsc"
 
@@ -75,7 +76,7 @@ def test_writer_schemas_are_those_of_events_under_the_given_ids() -> None:
 
 
 def test_a_frame_is_a_zero_byte_the_id_and_the_body() -> None:
-    assert schema_ids.frame(0x01020304, b"body") == b"\x00\x01\x02\x03\x04body"
+    assert framing.frame(0x01020304, b"body") == b"\x00\x01\x02\x03\x04body"
 
 
 def test_without_a_registry_the_lock_decides() -> None:
