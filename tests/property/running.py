@@ -45,10 +45,15 @@ class Outcome:
     _rows: list[list[dict[str, Any]]] = field(default_factory=list)
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of all records; read once, when first asked for."""
+    def rows_by_record(self) -> list[list[dict[str, Any]]]:
+        """The rows of every record; read once, when first asked for."""
         self._rows += [rows(record) for record in self.records[len(self._rows) :]]
-        return [row for of_record in self._rows for row in of_record]
+        return self._rows
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of all records."""
+        return [row for of_record in self.rows_by_record for row in of_record]
 
 
 def offsets(history: Sequence[Sent]) -> list[int]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.events import context
 from tests.oracle.history import Rules, identity
+from tests.oracle.persons import is_operation, persons
 from tests.oracle.verdict import Verdict, judge
 from tests.property import running
 from tests.property.budget import SECONDS, TIMES, examples
@@ -38,12 +39,31 @@ def compare(history: list[Sent], outcome: Outcome, rules: Rules) -> Verdict:
     verdict = judge(told, rules)
     _compare_fates(told, verdict, outcome)
     _compare_uniques(told, verdict, outcome)
+    _compare_people(told, verdict, outcome)
     elsewhere = {pair: person for pair, person in verdict.persons.items() if person != pair[1]}
     assert running.persons(outcome) == elsewhere
     assert running.usage(outcome) == {cycle: tuple(used) for cycle, used in _plain(verdict).items()}
     assert running.used_by_rows(outcome) == Counter({c: u[2] for c, u in _plain(verdict).items() if u[2]})
     assert running.alerts(outcome) == [tuple(alert) for alert in verdict.alerts]
     return verdict
+
+
+def _compare_people(told: list[dict[str, Any]], verdict: Verdict, outcome: Outcome) -> None:
+    """Every row names the person that its profile stands for behind its batch; null where that is itself."""
+    places = {(told[n]["topic"], told[n]["offset"]): n for n in verdict.accepted}
+    end = 0
+    for record, found in zip(outcome.records, outcome.rows_by_record, strict=True):
+        end += record.read
+        before = [told[n] for n in verdict.accepted if n < end and is_operation(told[n])]
+        who = persons(before)
+        for row in found:
+            if not row["hits"] or row["profile_id"] is None:
+                assert row["person_id"] is None
+                continue
+            assert places[row["origin_topic"], row["origin_offset"]] < end
+            profile = row["account_id"], row["profile_id"]
+            assert (row["person_id"] or profile[1]) == who.get(profile, profile[1])
+            assert row["person_id"] != profile[1]
 
 
 def _plain(verdict: Verdict) -> dict[tuple[str, int], tuple[int, int, int, int | None]]:

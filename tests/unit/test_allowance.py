@@ -146,6 +146,18 @@ def test_thresholds_named_twice_or_out_of_order_alert_once_each_in_order() -> No
     assert alerts(partition) == [(0.5, 1, 2), (1.0, 2, 2)]
 
 
+def test_thresholds_crossed_at_one_event_alert_in_their_order() -> None:
+    partition = Partition()
+    partition.send(planned(1, thresholds=[1.0, 0.5]), bought(), at_ms=MARCH_10)
+    assert alerts(partition) == [(0.5, 1, 1), (1.0, 1, 1)]
+
+
+def test_a_plan_without_activities_counts_none() -> None:
+    partition = Partition()
+    partition.send(planned(1, activities=[]), bought(), at_ms=MARCH_10)
+    assert usage(partition) == {START: (0, 0)}
+
+
 def test_a_late_activity_may_cross_in_its_closed_cycle() -> None:
     partition = Partition()
     partition.send(planned(1, thresholds=[1.0]), at_ms=MARCH_10)
