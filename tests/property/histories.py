@@ -116,6 +116,16 @@ DENSE = Shape(
     types=("email_opened", "email_clicked", "email_opened", "email_unique_opened", "email_unique_clicked"),
 )
 
+# One account that uses its allowance up and changes its plan again and again.
+BUSY = Shape(
+    outside_window=False,
+    bad=False,
+    operations=False,
+    copies=False,
+    accounts=("a",),
+    types=("crm_purchase", "crm_purchase", "email_opened", "email_sent"),
+)
+
 
 @dataclass
 class _History:

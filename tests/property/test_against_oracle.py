@@ -17,12 +17,18 @@ from tests.oracle.persons import is_operation, persons
 from tests.oracle.verdict import Verdict, judge
 from tests.property import running
 from tests.property.budget import SECONDS, TIMES, examples
-from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories, rolled
+from tests.property.histories import BUSY, DENSE, NEAR, Shape, canonical, cuts, histories, rolled
 from tests.property.running import Outcome, Sent
 
 SMALL_RULES = {"unique_days": 12, "person_profiles_max": 3}
 SMALL = Rules(**SMALL_RULES)
-LONG = {"near": NEAR, "dense": DENSE, "months": Shape(), "months without operations": Shape(operations=False)}
+LONG = {
+    "near": NEAR,
+    "dense": DENSE,
+    "months": Shape(),
+    "months without operations": Shape(operations=False),
+    "busy": BUSY,
+}
 LONG_SIZE, LONG_HISTORIES = 80, 15
 CROWD = replace(
     NEAR,
