@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 EVENTS, RATE = 60_000, 15_000
+KILL_RATE = 1_500  # so that the traffic outlives three recoveries of some seconds each
 
 
 def demo(
     events: Annotated[int, typer.Option("--events", min=1000, help="Events to publish.")] = EVENTS,
-    rate: Annotated[int, typer.Option("--rate", min=0, help="Events a second; 0: as fast as it goes.")] = RATE,
+    rate: Annotated[
+        int | None,
+        typer.Option("--rate", min=0, help=f"Events a second; 0: no limit. Default: {RATE}, with --kill {KILL_RATE}."),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the traffic; default: a new one, printed.")] = None,
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill worker and sink with SIGKILL, three times, under load.")
@@ -54,10 +58,18 @@ def demo(
             console.Exit.USAGE,
         )
     try:
-        is_right = _run(settings, Wanted(events, rate, int(time.time()) if seed is None else seed, kill), keep)
+        is_right = _run(
+            settings, Wanted(events, _rate(rate, kill), int(time.time()) if seed is None else seed, kill), keep
+        )
     except (StackError, DemoFailed, ServiceDied) as error:
         console.fail(str(error))
     raise SystemExit(int(console.Exit.OK if is_right else console.Exit.DIFFERENT))
+
+
+def _rate(rate: int | None, kill: bool) -> int:
+    if rate is not None:
+        return rate
+    return KILL_RATE if kill else RATE
 
 
 def _run(settings: Settings, wanted: Wanted, keep: bool) -> bool:
@@ -100,7 +112,9 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
         catch_up(settings, services, lambda: _accounted(clickhouse))
         before = _accounted(clickhouse)
         run = publish(settings, services, wanted, lambda: _accounted(clickhouse) - before)
-        console.say(f"{run.totals.read:,} events in {run.seconds:.1f} s, {run.kills} processes killed under load\n")
+        killed = f", {run.kills} processes killed under load" if run.kills else ""
+        earlier = f"; the tables below hold {before:,} of earlier runs too" if before else ""
+        console.say(f"{run.totals.read:,} events in {run.seconds:.1f} s{killed}{earlier}\n")
         verdict = show(clickhouse, run.expected(), run.counted())
         if keep:
             companions.add(settings.home, services.marks())

@@ -82,7 +82,7 @@ class _Run:
         self._tail, self._services, self._wanted, self._in_clickhouse = tail, services, wanted, in_clickhouse
         self._began = time.monotonic()
         self._looks: deque[tuple[float, int]] = deque([(self._began, 0)], RATE_LOOKS)
-        self._kills = self._inserted = 0
+        self._kills = self._killed_at = self._inserted = 0
         self.truth: dict[str, object] = {}
         self.seconds = 0.0
         command = ["simulate", "--events", str(wanted.events), "--seed", str(wanted.seed), "--rate", str(wanted.rate)]
@@ -158,9 +158,11 @@ class _Run:
         return bool(self.truth)
 
     def _maybe_kill(self, read: int) -> None:
-        due = (self._kills // 2 + 1) * self._wanted.events // (KILLS + 1)
-        if not self._wanted.kill or self._kills >= 2 * KILLS or read < due:
+        part = self._wanted.events // (KILLS + 1)
+        due = max((self._kills // 2 + 1) * part, self._killed_at + part // 2)  # not before it has got on since the last
+        if not self._wanted.kill or self._kills >= 2 * KILLS or read < due or self.truth:
             return
+        self._killed_at = read
         for name in (WORKER, SINK):
             pid = self._services.kill(name)
             self._kills += 1
