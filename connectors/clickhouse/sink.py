@@ -25,6 +25,7 @@ from connectors.clickhouse.source import Begin, Entry, Gone, KafkaAway, NoJourna
 from connectors.clickhouse.trouble import GaveUp, Trouble
 from pipeline import metrics
 from pipeline.core.record import UnknownFormat
+from pipeline.settings_sources import env_name
 
 _LOG = logging.getLogger("tally.sink")
 POLL_SECONDS = 0.1  # how long a stop, or a range that lingers, may wait for a record that does not come
@@ -50,8 +51,8 @@ class Sink:
         self._owed: set[int] = set()  # partitions whose last range is complete and not committed as such
         self._fixed_at: dict[int, float] = {}
         self._rebalances = 0
-        self._kafka = Trouble("Kafka")
-        self._clickhouse = Trouble("ClickHouse")
+        self._kafka = Trouble("Kafka", env_name("kafka.bootstrap_servers"))
+        self._clickhouse = Trouble("ClickHouse", env_name("clickhouse.url"))
         self._reminded = 0.0
         self._measured = 0.0
 

@@ -16,8 +16,10 @@ class GaveUp(Exception):
 class Trouble:
     """The trouble with one neighbour. Times are a monotonic clock's, in seconds."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, setting: str) -> None:
+        """`setting` is the environment name of the neighbour's address."""
         self._name = name
+        self._mend = f"Start it (`tally up`), or set {setting} to one that answers"
         self._since: float | None = None
         self._tries = 0
         self._again = 0.0
@@ -42,11 +44,11 @@ class Trouble:
             self._since = now
         lasted = now - self._since
         if lasted > RETRY_SECONDS_MAX:
-            raise GaveUp(f"{error}. Tried for {lasted:.0f} s; start the sink again when it is there")
+            raise GaveUp(f"{error}. {self._mend}. Tried for {lasted:.0f} s; start the sink again when it is there")
         if now - self._said >= LOG_SECONDS:
             self._said = now
             left = RETRY_SECONDS_MAX - lasted
-            _LOG.warning("%s. Trying again, for %.0f s more; nothing is lost meanwhile", error, left)
+            _LOG.warning("%s. %s. Trying again, for %.0f s more; nothing is lost meanwhile", error, self._mend, left)
         delay = RETRY_DELAYS_SECONDS[min(self._tries, len(RETRY_DELAYS_SECONDS) - 1)]
         self._tries += 1
         self._again = now + delay
