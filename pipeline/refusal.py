@@ -8,4 +8,12 @@ class Refused(Exception):
 
 
 class Unstartable(Exception):
-    """The worker as a whole must not run: wrong topics, another hash seed, no broker."""
+    """The worker as a whole must not run: wrong topics, no broker. `code` is the exit code."""
+
+    code = 1
+
+
+class WrongSetting(Unstartable):
+    """A setting is not what the topics or the journal were made with: another hash seed, number of partitions."""
+
+    code = 2

@@ -87,11 +87,17 @@ class Settings(Section):
         if self.hash_seed is not None:
             return int(self.hash_seed.get_secret_value(), 16)
         path = self.home / SEED_FILE
-        mend = f"Set it to {SEED_DIGITS} hex digits, the same for all workers for ever, or run `tally up`"
+        mend = (
+            f"Set it to {SEED_DIGITS} hex digits, the same for all workers for ever, or run `tally up`, which makes it"
+        )
         try:
             text = path.read_text(encoding="ascii").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            problem = f"no hash seed: it is not set and there is no {path}"
+            raise SettingsError([Fault(env_name("hash_seed"), problem, mend)]) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError([Fault(env_name("hash_seed"), f"no hash seed, and {path}: {error}", mend)]) from None
+            reason = getattr(error, "strerror", None) or "no plain text"
+            raise SettingsError([Fault(env_name("hash_seed"), f"{path} is unreadable: {reason}", mend)]) from None
         if not is_seed(text):
             raise SettingsError([Fault(env_name("hash_seed"), f"{path} holds no {SEED_DIGITS} hex digits", mend)])
         return int(text, 16)
@@ -117,7 +123,7 @@ class Settings(Section):
             return str(given)
         found = (self.stack().get(part) or {}).get(key)
         if not found:
-            problem = f"no {what}: it is not set and there is no local stack in {self.home}"
+            problem = f"no {what}: it is not set and no local stack runs in {self.home}"
             raise SettingsError([Fault(env_name(name), problem, "Set it, or run `tally up`")])
         return str(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -23,3 +24,19 @@ class SettingsError(ValueError):
         self.faults = tuple(faults)
         head = "1 setting is wrong" if len(faults) == 1 else f"{len(faults)} settings are wrong"
         super().__init__("\n  ".join([f"{head}:", *map(str, faults)]))
+
+
+def require(*asked: Callable[[], object]) -> None:
+    """Ask for values that settings may lack.
+
+    Raises:
+        SettingsError: with every fault of all of them.
+    """
+    faults: list[Fault] = []
+    for ask in asked:
+        try:
+            ask()
+        except SettingsError as error:
+            faults += error.faults
+    if faults:
+        raise SettingsError(faults)

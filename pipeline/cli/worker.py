@@ -17,6 +17,7 @@ from pipeline import settings as settings_module
 from pipeline.cli import console
 from pipeline.refusal import Unstartable
 from pipeline.settings import Settings
+from pipeline.settings_faults import require
 
 if TYPE_CHECKING:
     from pipeline.state.core import Core
@@ -52,6 +53,7 @@ def worker(
     settings = settings_module.load(
         {"worker.name": name, "worker.metrics_port": metrics_port, "worker.state_dir": state_dir}
     )
+    require(settings.kafka_address, settings.seed)
     from pipeline.context import build_context
     from pipeline.schema_ids import SchemaChanged
 
@@ -73,7 +75,7 @@ def run(settings: Settings, core: Core, broker_wait: float = BROKER_WAIT_S) -> N
         wait_for_kafka(settings, broker_wait)
         require_topics(settings)
     except Unstartable as error:
-        console.fail(str(error))
+        console.fail(str(error), error.code)
     gc.set_threshold(*GC_THRESHOLDS)
     _serve(settings, core)
 

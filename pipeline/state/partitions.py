@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import metrics
 from pipeline.core.record import NotARecord, UnknownFormat, read_link
 from pipeline.journal.ports import Bounds, Place, Reads, Session
-from pipeline.refusal import Refused, Unstartable
+from pipeline.refusal import Refused, WrongSetting
 from pipeline.state.core import Core
 from pipeline.state.keeper import Keeper
 from pipeline.state.positions import resume
@@ -53,7 +53,7 @@ class Partitions:
         """Fold the journal's tail; returns where to read each topic on.
 
         Raises:
-            Refused, Unstartable: see there.
+            Refused, WrongSetting: see there.
         """
         sources = {topic: Place(physical(self._prefix, topic), partition) for topic in topics}
         async with self._folds, self._reads.session() as session:
@@ -105,7 +105,7 @@ class Partitions:
 
     def _check_seed(self, name: str, fingerprint: int) -> None:
         if fingerprint != self._core.rules.seed_fingerprint:
-            raise Unstartable(
+            raise WrongSetting(
                 f"snapshot {name} was made with another hash seed. TALLY_HASH_SEED must be the same for all workers "
                 "of a deployment, for ever: set it to the former one"
             )

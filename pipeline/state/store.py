@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pipeline.core.record import NotARecord, Record, UnknownFormat, decode, read_link
 from pipeline.journal.chain import FIRST, extends
 from pipeline.journal.ports import Entry
-from pipeline.refusal import Refused, Unstartable
+from pipeline.refusal import Refused, WrongSetting
 from pipeline.state.core import Core
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class PartitionStore:
 
         Raises:
             Refused: it cannot be read, or its positions do not continue.
-            Unstartable: another hash seed decided it.
+            WrongSetting: another hash seed decided it.
         """
         if offset != self.next_offset:
             raise Refused(
@@ -99,7 +99,7 @@ class PartitionStore:
 
     def _check(self, record: Record, offset: int) -> None:
         if record.rules.seed_fingerprint != self._core.rules.seed_fingerprint:
-            raise Unstartable(
+            raise WrongSetting(
                 f"journal, partition {self.partition}, offset {offset}: decided with another hash seed. "
                 "TALLY_HASH_SEED must be the same for all workers of a deployment, for ever: set it to the former one"
             )

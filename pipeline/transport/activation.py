@@ -14,7 +14,7 @@ from typing import Protocol
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from pipeline.refusal import Refused, Unstartable
-from pipeline.transport.fatal import REFUSED, end, fatal
+from pipeline.transport.fatal import end, fatal
 from pipeline.transport.lanes import Lane
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,6 @@ def _report(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if isinstance(error, Unstartable):
         log.critical("%s", error)
-        end(REFUSED)
+        end(error.code)
     if error is not None:
         fatal("making a partition ready", error)

@@ -13,7 +13,6 @@ from aiokafka.errors import KafkaError
 log = logging.getLogger(__name__)
 
 UNEXPECTED = 70  # EX_SOFTWARE: a broken assumption; a supervisor starts the worker again
-REFUSED = 1  # what a restart does not mend
 
 # Only these say their message: another exception's may quote an event, and no contact's address goes into a log.
 _OWN_WORDS = (AssertionError, OSError, KafkaError)

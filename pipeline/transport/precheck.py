@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from time import monotonic, sleep
 
 from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, connect
-from pipeline.refusal import Unstartable
+from pipeline.refusal import Unstartable, WrongSetting
 from pipeline.settings import Settings
 from pipeline.topic_admin import TopicsError, read
 from pipeline.topic_plan import Found, wanted
@@ -47,15 +47,18 @@ def require_topics(settings: Settings) -> None:
     """Return when all topics are as a worker needs them.
 
     Raises:
-        Unstartable: with every fault.
+        Unstartable: with every fault; a WrongSetting where only the settings are wrong.
     """
     try:
         found = read(settings, wanted(settings), bounds=False)
     except (KafkaAbsent, TopicsError) as error:
         raise Unstartable(str(error)) from error
     wrong = list(faults(found, settings.topics.prefix, settings.topics.journal_message_bytes))
+    set_wrong = list(partition_faults(found, settings.topics.prefix, settings.topics.partitions))
+    if set_wrong and not wrong:
+        raise WrongSetting(f"the topics at {settings.kafka_address()} are not those of the settings: {set_wrong[0]}")
     if wrong:
-        lines = "\n  ".join(wrong)
+        lines = "\n  ".join(wrong + set_wrong)
         raise Unstartable(
             f"the topics at {settings.kafka_address()} are not as a worker needs them:\n  {lines}\n"
             "Show the differences with `tally topics plan`, mend them with `tally topics apply`"
@@ -75,6 +78,18 @@ def faults(found: Mapping[str, Found], prefix: str, message_bytes: int) -> Itera
             yield from _source_faults(names[topic], found[names[topic]].configs)
     if names[JOURNAL] in found:
         yield from _journal_faults(names[JOURNAL], found[names[JOURNAL]].configs, message_bytes)
+
+
+def partition_faults(found: Mapping[str, Found], prefix: str, partitions: int) -> Iterator[str]:
+    """Where the topics agree on a number of partitions that is not the settings'."""
+    names = (physical(prefix, topic) for topic in ALL_TOPICS)
+    counts = {found[name].partitions for name in names if name in found}
+    if len(counts) == 1 and partitions not in counts:
+        (count,) = counts
+        yield (
+            f"TALLY_TOPICS__PARTITIONS is {partitions}, but the topics have {count} partitions: set it to {count}; "
+            "the topics' number cannot be changed, since it decides where each account is"
+        )
 
 
 def _source_faults(name: str, configs: Mapping[str, str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pipeline.core.record import Link, Record, encode
 from pipeline.journal.chain import FIRST, extends, next_link
 from pipeline.journal.memory import MemoryLog
 from pipeline.journal.ports import Bounds, Place
-from pipeline.refusal import Refused, Unstartable
+from pipeline.refusal import Refused, WrongSetting
 from pipeline.state.positions import resume
 from tests.contract.counting import RULES
 from tests.contract.worlds import EMAIL, JOURNAL, SMS, TOPICS, World, numbers, sourced
@@ -154,7 +154,7 @@ def test_a_journal_without_its_beginning_is_refused(world: Make) -> None:
 def test_another_hash_seed_stops_the_worker(world: Make) -> None:
     async def story(log: MemoryLog) -> None:
         await log.append(JOURNAL, rival(FIRST, seed=1))
-        with pytest.raises(Unstartable, match=r"offset 0: decided with another hash seed\. TALLY_HASH_SEED"):
+        with pytest.raises(WrongSetting, match=r"offset 0: decided with another hash seed\. TALLY_HASH_SEED"):
             await world(log).recover()
 
     run(story)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.journal.memory import MemoryLog
-from pipeline.refusal import Unstartable
+from pipeline.refusal import WrongSetting
 from pipeline.state import snapshots as module
 from pipeline.state.core import copied
 from pipeline.state.keeper import Keeper
@@ -198,7 +198,7 @@ def test_a_snapshot_of_another_hash_seed_stops_the_worker_and_is_kept(tmp_path: 
     async def story(log: MemoryLog, folder: Path) -> None:
         await snapshotted(log, folder)
         world = World(log, folder, rules=RULES._replace(seed_fingerprint=1))
-        with pytest.raises(Unstartable, match=r"another hash seed\. TALLY_HASH_SEED"):
+        with pytest.raises(WrongSetting, match=r"another hash seed\. TALLY_HASH_SEED"):
             await world.recover()
         assert len(world.keeper.snapshots(0).newest_first()) == 2
 

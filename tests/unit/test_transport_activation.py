@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import pytest
 
-from pipeline.refusal import Refused
+from pipeline.refusal import Refused, Unstartable, WrongSetting
 from pipeline.state.threads import WorkThread
 from pipeline.transport import activation
 from pipeline.transport.activation import Activation
@@ -72,6 +72,18 @@ def test_the_worlds_faults_are_tried_again() -> None:
         assert recovery.calls == 3
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("error", [Unstartable("no topics"), WrongSetting("another hash seed")])
+def test_what_is_unstartable_ends_the_process_with_its_code(
+    error: Unstartable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(activation, "end", codes.append)
+    monkeypatch.setattr(activation, "fatal", lambda *_: None)
+    assert not asyncio.run(ready(lane(), Recovery(error), seconds=0.1))
+    assert codes == [2 if isinstance(error, WrongSetting) else 1]
+    assert str(error) in caplog.text
 
 
 def test_a_refusal_is_told_and_looked_at_again(

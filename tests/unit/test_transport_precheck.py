@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.settings import load
 from pipeline.topic_plan import Found, wanted
-from pipeline.transport.precheck import faults
+from pipeline.transport.precheck import faults, partition_faults
 
 SETTINGS = load({"topics.prefix": "x."}, environ={})
 MESSAGE_BYTES = SETTINGS.topics.journal_message_bytes
@@ -59,3 +59,14 @@ def test_unequal_partition_counts_are_told_with_all_counts() -> None:
 def test_all_faults_are_told_at_once() -> None:
     changed = {"x.journal": None, **with_config("x.events.sms", message_timestamp_type="CreateTime")}
     assert len(told(changed)) == 2
+
+
+def test_a_number_of_partitions_that_is_not_the_topics_is_told_with_both_numbers_and_the_mend() -> None:
+    assert list(partition_faults(SOUND, "x.", 4)) == []
+    (fault,) = partition_faults(SOUND, "x.", 8)
+    assert fault.startswith("TALLY_TOPICS__PARTITIONS is 8, but the topics have 4 partitions: set it to 4")
+    assert "cannot be changed" in fault
+
+
+def test_unequal_partition_counts_are_not_told_a_second_time() -> None:
+    assert list(partition_faults({**SOUND, "x.journal": replace(SOUND["x.journal"], partitions=5)}, "x.", 8)) == []
