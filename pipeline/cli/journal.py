@@ -32,7 +32,9 @@ _CHECKED = ["partition", "records", "valid", "rivals", "events", "bytes", "fault
 
 def show(
     partition: Annotated[int, typer.Option(help="Partition number.", min=0)] = 0,
-    from_: Annotated[int | None, typer.Option("--from", help="First offset; default: the last LIMIT records.")] = None,
+    from_: Annotated[
+        int | None, typer.Option("--from", help="First offset; default: the last LIMIT records.", min=0)
+    ] = None,
     limit: Annotated[int, typer.Option(help="Records to show.", min=1)] = 20,
     format_: _Format = console.Format.TABLE,
 ) -> None:
@@ -88,6 +90,9 @@ async def _shown(settings: Settings, number: int, first: int | None, limit: int)
         console.fail(f"there is no partition {number}; the journal has 0 to {count - 1}", console.Exit.USAGE)
     async with _reader(settings).session() as session:
         bounds, _ = await _bounds(session, settings, number)
+        if first and first >= bounds.next:
+            held = f"the offsets {bounds.first} to {bounds.next - 1}" if bounds.next > bounds.first else "no record"
+            console.fail(f"partition {number} holds {held}; there is none from {first} on", console.Exit.USAGE)
         begin = max(bounds.first, bounds.next - limit) if first is None else first
         check = Check(number, bounds.first)
         walk = _walk(session, settings, check, min(bounds.next, begin + limit))

@@ -103,6 +103,10 @@ def test_tally_journal_shows_the_chain_and_finds_what_is_wrong_with_it(deploymen
     assert (first["chain"], first["writer"], first["prev"]) == ("valid", "one", "0" * 16)
     assert first["read"] == first["accepted"] > 0
 
+    beyond = tally(deployment, "journal", "show", "--from", "100000")
+    assert (beyond.returncode, beyond.stdout) == (2, "")
+    assert "partition 0 holds the offsets 0 to " in beyond.stderr
+
     append(deployment, 1, b"\x02no record")
     wrong = tally(deployment, "journal", "verify")
     assert wrong.returncode == 3
@@ -113,3 +117,6 @@ def test_tally_journal_shows_the_chain_and_finds_what_is_wrong_with_it(deploymen
 def test_tally_journal_says_what_is_not_there(deployment: Deployment) -> None:
     missing = tally(deployment, "journal", "show", "--partition", "2")
     assert (missing.returncode, missing.stderr) == (2, "tally: there is no partition 2; the journal has 0 to 1\n")
+    empty = tally(deployment, "journal", "show", "--from", "100000")
+    said = "tally: partition 0 holds no record; there is none from 100000 on\n"
+    assert (empty.returncode, empty.stderr) == (2, said)
