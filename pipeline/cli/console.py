@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import signal
@@ -42,6 +43,7 @@ class Format(StrEnum):
 
 _LIVE_SECONDS = 0.2  # a terminal's progress: lively and cheap
 _QUIET_SECONDS = 5.0  # a log's progress: it must not grow long
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})  # a full or broken disk, a terminal that is gone
 _PIPE_COLUMNS = 400  # a table that is piped or kept is never folded: as wide as its widest row needs
 
 
@@ -137,7 +139,7 @@ def run(command: Callable[[], Any]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        command()
+        _written(command)
     except SettingsError as error:
         fail(str(error), Exit.USAGE)
     except KeyboardInterrupt:
@@ -146,7 +148,31 @@ def run(command: Callable[[], Any]) -> NoReturn:
         # The reader of our output (head, less) is gone; Python would complain again while closing stdout.
         sys.stdout = None  # type: ignore[assignment]
         raise SystemExit(int(Exit.FAILED)) from None
+    except OSError as error:
+        if error.errno not in _NO_ROOM or _takes_output():
+            raise
+        sys.stdout = None  # type: ignore[assignment]
+        fail(f"cannot write the output: {error.strerror}")
     raise SystemExit(int(Exit.OK))
+
+
+def _written(command: Callable[[], Any]) -> None:
+    """Run a command; what it printed is written out before it counts as done."""
+    try:
+        command()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _takes_output() -> bool:
+    """Whether standard output still takes a byte: else a fault of writing was its, not that of a file."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
