@@ -1,7 +1,7 @@
 """A line of JSON to an event's bytes, or to what is wrong with it: pure.
 
 In:   one line, its number.  Out: a Message for Kafka, or a Fault with line, field and reason.
-The fields are SEMANTICS section 9. What only the pipeline can judge (copies, lateness, ids that name nobody) passes.
+The fields are SEMANTICS section 9. What only the pipeline can judge (copies, lateness) passes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ from typing import Any, NamedTuple
 
 import schemas
 from connectors.producer.fields import LINE, Checker, Wrong, checkers, instant, kind_of, required
+from pipeline.core import validate
 from pipeline.core.framing import frame
+from pipeline.core.reasons import Reject
 from pipeline.core.vocabulary import Vocabulary
 from pipeline.event_bytes import encoder
 from pipeline.topics import SCHEMAS, SOURCE_TOPICS, schema_of
 
 BODY_BYTES_MAX = 1 << 20  # as the pipeline's: a larger one would only be rejected there
+_GZIP = b"\x1f\x8b"  # how a gzip file begins
+_OPERATIONS = {"profile_merged": validate.merge_fault, "profile_split": validate.split_fault}
+_REASONS = {
+    Reject.NOBODY: "holds an id that names nobody, such as null, none, guest or 0",
+    Reject.MERGE_WITH_ITSELF: "is one of the sources",
+    Reject.PROFILE_NAMED_TWICE: "name a profile twice: targets and members must all differ",
+}
 _NOT_AVRO = ("topic", "received_at")  # where it goes, and a header: not in the body
 
 
@@ -74,6 +83,8 @@ class Translator:
         try:
             event = self._decoder.decode(line.decode())
         except UnicodeDecodeError as error:
+            if line.startswith(_GZIP):
+                raise Wrong(LINE, "is gzip: give the file a name that ends in .gz, or unpack it") from None
             raise Wrong(LINE, f"is not UTF-8: byte {error.object[error.start]:#04x} at {error.start + 1}") from None
         except json.JSONDecodeError as error:
             raise Wrong(LINE, f"is not JSON: {error.msg} at character {error.pos + 1}") from None
@@ -114,6 +125,7 @@ class Translator:
             elif value is not None and value != "":
                 body[name] = check(name, value)
         required(event["type"], body)
+        _check_names(event["type"], body)
         return body
 
     def _check_unknown(self, name: str, schema: str, known: Mapping[str, Checker]) -> None:
@@ -124,6 +136,17 @@ class Translator:
             raise Wrong(name, f"is no field of {schema} events, but of {' and '.join(others)}")
         near = _nearest(name, [*known, *_NOT_AVRO])
         raise Wrong(name, f"is no field of an event{near}; what else the source says goes into properties")
+
+
+def _check_names(type_: str, body: Mapping[str, Any]) -> None:
+    """Ids that name nobody, operations that contradict themselves: by the core's rules."""
+    profile = body.get("profile_id")
+    if profile is not None and validate.is_nobody(profile):
+        raise Wrong("profile_id", f"{profile!r} names nobody; leave it out")
+    operation = _OPERATIONS.get(type_)
+    if operation is not None and (why := operation(body)):
+        reason, detail = why
+        raise Wrong(detail.split(" ", 1)[0], _REASONS.get(reason, detail))
 
 
 def _received_at(event: dict[str, Any]) -> int | None:

@@ -7,7 +7,7 @@ Time: none.  Late: none.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -71,7 +71,7 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
     names = pc.utf8_lower(pc.utf8_trim_whitespace(events.columns["profile_id"]))
     nobody = _mask(pc.and_(pc.is_in(names, pa.array(sorted(NOBODY))), pc.is_valid(names)))
     faults.add(nobody, Reject.NOBODY, "profile_id")
-    checks = {"profile_merged": _merge, "profile_split": _split, "account_plan_set": _plan_of(vocabulary)}
+    checks = {"profile_merged": merge_fault, "profile_split": split_fault, "account_plan_set": _plan_of(vocabulary)}
     for row in np.flatnonzero(types.mask(t in checks for t in types.values) & ~faults.bad).tolist():
         if why := checks[types.at(row) or ""](events.one(row)):
             faults.add_one(row, *why)
@@ -104,7 +104,8 @@ def split_moves(event: dict[str, Any]) -> Moves:
     return [(profile, part["target"]) for part in event["parts"] for profile in (part["target"], *part["members"])]
 
 
-def _merge(event: dict[str, Any]) -> Why | None:
+def merge_fault(event: Mapping[str, Any]) -> Why | None:
+    """Why a merge is invalid in itself: the reason, and words that begin with the field."""
     if event["target"] is None:
         return Reject.MISSING_FIELD, "target"
     if not event["sources"]:
@@ -116,7 +117,8 @@ def _merge(event: dict[str, Any]) -> Why | None:
     return None
 
 
-def _split(event: dict[str, Any]) -> Why | None:
+def split_fault(event: Mapping[str, Any]) -> Why | None:
+    """Why a split is invalid in itself: the reason, and words that begin with the field."""
     if event["split_source"] is None:
         return Reject.MISSING_FIELD, "split_source"
     if not event["parts"]:
