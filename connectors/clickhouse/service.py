@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import clickhouse_connect
@@ -79,6 +79,25 @@ class Service:
         except ClickHouseError as error:
             raise self._fault(error) from None
         return Answer(list(found.column_names), [tuple(row) for row in found.result_rows])
+
+    def blocks(self, sql: str) -> Iterator[Answer]:
+        """Ask, and get the answer block by block, in bounded memory; the first block has the columns alone.
+
+        Raises:
+            Unavailable, Refused: also between two blocks.
+        """
+        try:
+            client = self._client()
+            if client.create_query_context(sql).is_command:
+                yield self.query(sql)
+                return
+            with client.query_row_block_stream(sql) as stream:
+                columns = list(stream.source.column_names)
+                yield Answer(columns, [])
+                for block in stream:
+                    yield Answer(columns, block)
+        except ClickHouseError as error:
+            raise self._fault(error) from None
 
     def columns(self, sql: str) -> list[str]:
         """The columns of a select, whose answer names none where it has no rows; none where it is no select.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
+import math
 import signal
 import sys
 import threading
@@ -145,19 +147,28 @@ def query(
     """
     from connectors.clickhouse.settings import QUERY_SECONDS_MAX
 
+    if not sql.strip(" \t\r\n;"):
+        console.fail('no statement to ask; give one, such as tally query "SELECT 1"', console.Exit.USAGE)
     with _clickhouse(QUERY_SECONDS_MAX, database=True) as service:
+        if format_ is Output.CSV:
+            _csv(service, sql)
+            return
         answer = service.query(sql)
         if not answer.columns:
             answer = answer._replace(columns=service.columns(sql))
-    match format_:
-        case Output.JSON:
-            console.facts([dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows])
-        case Output.CSV:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(answer.columns)
-            writer.writerows([_plain(value) for value in row] for row in answer.rows)
-        case Output.TABLE:
-            _table(answer)
+    if format_ is Output.JSON:
+        console.facts([dict(zip(answer.columns, map(json_value, row), strict=True)) for row in answer.rows])
+    else:
+        _table(answer)
+
+
+def _csv(service: Service, sql: str) -> None:
+    """Write an answer block by block: it may be larger than memory."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    for number, block in enumerate(service.blocks(sql)):
+        if number == 0:
+            writer.writerow(block.columns or service.columns(sql))
+        writer.writerows([csv_value(value) for value in row] for row in block.rows)
 
 
 def _table(answer: Answer) -> None:
@@ -167,8 +178,26 @@ def _table(answer: Answer) -> None:
         console.say(f"{len(answer.rows) - len(shown):,} more rows are not shown: use --format csv, or LIMIT")
 
 
-def _plain(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else value
+def json_value(value: Any) -> Any:
+    """A value as JSON has it: null for what is no number, hexadecimal digits for bytes."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): json_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(inner) for inner in value]
+    return value
+
+
+def csv_value(value: Any) -> Any:
+    """A value as a cell: booleans, maps, arrays and tuples in JSON's notation."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, bool | dict | list | tuple):
+        return json.dumps(json_value(value), ensure_ascii=False, default=str)
+    return value
 
 
 def _stop_on_signals() -> threading.Event:
