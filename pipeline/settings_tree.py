@@ -77,7 +77,10 @@ class ClickHouse(Section):
     """How to reach ClickHouse."""
 
     url: str | None = Field(
-        None, pattern=r"^https?://([^\s/@]+@)?[^\s/@]+/?$", description="http(s)://host:port; unset: the local stack."
+        None,
+        pattern=r"^https?://([^\s/@]+@)?[^\s/@]+/?$",
+        examples=["http(s)://host:port"],
+        description="http(s)://host:port; unset: the local stack.",
     )
     database: str = Field(
         "tally", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", examples=["tally"], description="Where the tables are."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple
 
 import typer
 
@@ -46,6 +47,13 @@ class Run:
         return self.topics.total()
 
 
+class _Way(NamedTuple):
+    """From a line to Kafka; without a sender only to a message."""
+
+    translator: Translator
+    sender: Sender | None
+
+
 def produce(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - is standard input; .gz is unpacked.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line, send nothing; needs no Kafka.")] = False,
@@ -66,36 +74,53 @@ def produce(
 
     Examples:
 
-        tally produce events.jsonl
+      tally produce events.jsonl
 
-        tally produce --dry-run --on-error skip events.jsonl.gz
+      tally produce --dry-run --on-error skip events.jsonl.gz
 
-        echo '{"account_id":"acme-shop","source":"shop","type":"email_opened","occurred_at":"2026-11-21T10:00:00Z",
-        "profile_id":"p1","message_id":"m1"}' | tally produce -
+      echo '{"account_id":"a1","source":"crm","type":"sms_sent","occurred_at":"2026-11-21T10:00:00Z"}' | tally produce -
     """
     from connectors.producer.rows import Translator
-    from connectors.producer.service import Undelivered
     from connectors.producer.settings import schema_ids
+    from connectors.producer.source import lines
     from pipeline import settings as tree
     from pipeline.core import vocabulary
 
     settings = tree.load()
     translator = Translator(vocabulary.load(), schema_ids(settings))
-    sender = None if dry_run else open_sender(settings)
-    run, failure = Run(), ""
-    try:
-        _send_lines(file, translator, sender, run, on_error)
-    except Undelivered as error:
-        failure = str(error)
-    except (OSError, EOFError) as error:  # EOFError: a gzip file that was cut off
-        failure = f"cannot read {file}: {getattr(error, 'strerror', None) or error}"
-    finally:
-        failure = close_sender(sender) or failure
-        _summarise(run, dry_run, sender, format_)
+    with contextlib.ExitStack() as stack:
+        source = _open(file, stack)
+        sender = None if dry_run else open_sender(settings)
+        run, failure = _publish(lines(source), _Way(translator, sender), file, on_error)
+    _summarise(run, dry_run, sender, format_)
     if failure:
         console.fail(failure)
     if run.bad:
         raise SystemExit(int(console.Exit.FAILED))
+
+
+def _open(file: str, stack: contextlib.ExitStack) -> BinaryIO:
+    """The file's bytes, or the end of the command, before anything is asked of Kafka."""
+    from connectors.producer.source import opened
+
+    try:
+        return stack.enter_context(opened(file))
+    except OSError as error:
+        console.fail(f"cannot read {file}: {error.strerror or error}")
+
+
+def _publish(lines: Iterable[Line], way: _Way, file: str, on_error: OnError) -> tuple[Run, str]:
+    """Translates and sends until the end or the first fault that ends it; returns what was done and what failed."""
+    from connectors.producer.service import Undelivered
+
+    run, failure = Run(), ""
+    try:
+        _send_lines(lines, way, run, on_error)
+    except Undelivered as error:
+        failure = str(error)
+    except (OSError, EOFError) as error:  # EOFError: a gzip file that was cut off
+        failure = f"cannot read {file}: {getattr(error, 'strerror', None) or error}"
+    return run, close_sender(way.sender) or failure
 
 
 def open_sender(settings: Any) -> Sender:
@@ -122,14 +147,12 @@ def close_sender(sender: Sender | None) -> str:
     return ""
 
 
-def _send_lines(file: str, translator: Translator, sender: Sender | None, run: Run, on_error: OnError) -> None:
-    from connectors.producer.source import lines, opened
-
-    with opened(file) as source, console.Progress() as progress:
-        for message in _messages(lines(source), translator, run, on_error, progress):
+def _send_lines(lines: Iterable[Line], way: _Way, run: Run, on_error: OnError) -> None:
+    with console.Progress() as progress:
+        for message in _messages(lines, way.translator, run, on_error, progress):
             run.topics[message.topic] += 1
-            if sender is not None:
-                sender.send(*message)
+            if way.sender is not None:
+                way.sender.send(*message)
             if run.lines % _LOOK_EVENTS == 0:
                 progress.show(lambda: f"{run.events:,} events, {run.bad:,} bad lines")
 
@@ -194,7 +217,12 @@ def _summarise(run: Run, dry_run: bool, sender: Sender | None, format_: console.
     verb = "would be sent" if dry_run else "sent"
     count = run.events if dry_run else sent
     rate = f", {count / seconds:,.0f} events/s" if seconds > 1 else ""
-    console.say(f"{run.lines:,} lines: {count:,} events {verb}, {run.bad:,} bad lines; {seconds:.1f} s{rate}")
+    counts = f"{_count(run.lines, 'line')}: {_count(count, 'event')} {verb}, {_count(run.bad, 'bad line')}"
+    console.say(f"{counts}; {seconds:.1f} s{rate}")
     if run.stopped_at is not None:
         again = "mend it and send the file again (copies are recognised), or use --on-error skip"
         console.say(f"stopped at line {run.stopped_at}: {again}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

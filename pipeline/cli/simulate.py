@@ -44,7 +44,7 @@ def simulate(  # style: a command's options are its parameters
     to: Annotated[
         str, typer.Option(metavar="kafka|FILE", help="Kafka, or a file of JSON lines for tally produce.")
     ] = KAFKA,
-    traffic: Annotated[Kind, typer.Option(help="bulk: plain events at more than 100,000/s, for benchmarks.")] = (
+    traffic: Annotated[Kind, typer.Option(help="bulk: plain events at about 100,000/s, for benchmarks.")] = (
         Kind.REALISTIC
     ),
     format_: Annotated[console.Format, typer.Option("--format", help="How to print the summary.")] = (

@@ -150,7 +150,7 @@ def test_a_dry_run_stops_at_the_first_bad_line(tmp_path: Path) -> None:
     run = tally("produce", "-", "--dry-run", home=tmp_path, stdin=GOOD + "nonsense\n" + GOOD)
     assert run.returncode == console.Exit.FAILED
     assert "stopped at line 2" in run.stderr
-    assert "1 events would be sent" in run.stderr
+    assert "2 lines: 1 event would be sent, 1 bad line;" in run.stderr
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -164,6 +164,11 @@ def test_secrets_are_masked_wherever_settings_are_shown(tmp_path: Path) -> None:
         assert "00112233445566ff" not in shown
 
 
+def test_a_wrong_address_is_told_with_its_form(tmp_path: Path) -> None:
+    found = faults({"TALLY_CLICKHOUSE__URL": "foo"}, tmp_path)
+    assert "http(s)://host:port" in str(found["TALLY_CLICKHOUSE__URL"])
+
+
 def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
     assert "zzz" not in faults({"TALLY_HASH_SEED": "zzz"}, tmp_path)["TALLY_HASH_SEED"]
     (tmp_path / "tally.toml").write_text("[clickhouse]\npassword = 271828\n")
