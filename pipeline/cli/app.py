@@ -37,6 +37,7 @@ GROUPS = {
     "topics": "The topics: plan and apply their shape.",
     "journal": "The journal: look into it and check it.",
 }
+_PREFACE = "Value error, "  # what typer's parser puts before a choice that is none
 
 
 class _Listed(TyperGroup):
@@ -66,6 +67,14 @@ class _Listed(TyperGroup):
             super().format_help(ctx, formatter)
         finally:
             self._listing = False
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a wrong value is told without the parser's own preface."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.replace(_PREFACE, "", 1)
+            raise
 
     _listing = False
 

@@ -109,3 +109,11 @@ def test_a_summary_in_json_is_kept_when_a_line_names_nobody(tmp_path: Path) -> N
     assert run.returncode == console.Exit.FAILED
     assert "line 1: profile_id: 'Guest ' names nobody" in run.stderr
     assert json.loads(run.stdout)["bad"] == 1
+
+
+@pytest.mark.parametrize("command", ["produce --on-error x -", "journal show --format x"])
+def test_a_wrong_choice_is_told_without_the_parsers_preface(command: str) -> None:
+    run = CliRunner().invoke(app.app, command.split())
+    assert run.exit_code == console.Exit.USAGE
+    assert "Value error" not in run.output
+    assert "'x' is not one of" in run.output
