@@ -66,7 +66,7 @@ def worker(
 
 def run(settings: Settings, core: Core, broker_wait: float = BROKER_WAIT_S) -> NoReturn:
     """Run a worker with a core, to its exit code."""
-    logs.setup()
+    logs.setup(kafka=settings.kafka_address())
     _stop_on_signals()
     try:
         _prepare(settings)

@@ -46,6 +46,33 @@ def test_the_places_remembered_are_bounded(clock: list[float]) -> None:
     assert len(limit._places) == logs.PLACES_MAX
 
 
+def test_a_kafka_that_is_away_is_one_steady_line_and_its_return_another(clock: list[float]) -> None:
+    away = logs.KafkaAway("k:9092")
+    noise = (
+        ("aiokafka", "Unable connect to node with id %s: %s", 1, "[Errno 111] Connect call failed"),
+        ("aiokafka", "Unable to update metadata from %s", [1]),
+        ("aiokafka.consumer.group_coordinator", "Group Coordinator Request failed: %s", "NodeNotReadyError: node 1"),
+        ("faust.transport", "KafkaConnectionError: KafkaConnectionError: <AddressFamily.AF_INET: 2>"),
+        ("aiokafka.consumer.group_coordinator", "Marking the coordinator dead (node %s)", 1),
+    )
+    told = []
+    for second in range(25):
+        clock[0] = float(second)
+        records = [record(*line) for line in noise]
+        told += [one.getMessage() for one in records if away.filter(one)]
+    assert told == ["Kafka at k:9092, or one of its brokers, does not answer; trying again"] * 3
+    back = [record("aiokafka.consumer.group_coordinator", "Discovered coordinator %s", 1) for _ in range(2)]
+    assert [one.getMessage() for one in back if away.filter(one)] == ["Kafka at k:9092 answers again"]
+
+
+def test_other_messages_of_the_clients_pass(clock: list[float]) -> None:
+    away = logs.KafkaAway("k:9092")
+    clock[0] = 100.0
+    assert away.filter(record("aiokafka", "Not authorized to read from topic %s.", "events.sms"))
+    assert away.filter(record("aiokafka.consumer.group_coordinator", "Heartbeat session expired"))
+    assert away.filter(record("pipeline.transport.precheck", "Kafka does not answer: Connect call failed"))
+
+
 FATAL = """
 from pipeline import logs
 from pipeline.transport.fatal import fatal
