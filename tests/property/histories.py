@@ -17,6 +17,7 @@ from tests.property.running import Sent
 T = TypeVar("T")
 
 SECOND, HOUR = 1_000_000, 60 * MINUTE
+_DAY_MS = DAY // 1000
 
 # Repeated: more likely.
 ACCOUNTS = ("a", "a", "a", "b")
@@ -47,8 +48,9 @@ _TOUCHES = (
     "viber_unique_clicked", "email_proxy_opened", "whatsapp_opened", "email_sent", "telegram_clicked",
 )  # fmt: skip
 _OTHERS = ("crm_purchase", "profile_updated", "account_system", "crm_custom")
-_GAPS = (0, 0, 0, 1, 1000, 60_000, 3_600_000, 11 * 3_600_000)  # milliseconds
-_LONG_GAPS = (*_GAPS * 2, *(days * 86_400_000 for days in (1, 1, 3, 8, 9, 33)))
+_TO_MIDNIGHT = -1  # to the next one, UTC
+_GAPS = (0, 0, 0, 1, 1000, 60_000, 3_600_000, 11 * 3_600_000, _TO_MIDNIGHT)  # milliseconds
+_LONG_GAPS = (*_GAPS * 2, *(days * _DAY_MS for days in (1, 1, 3, 8, 9, 33)))
 _LAGS = (0, 0, 1, SECOND, HOUR, 13 * HOUR, DAY, 3 * DAY, -5 * MINUTE)
 _BROKEN = (
     (None, "not_framed"),
@@ -99,6 +101,8 @@ class Shape:
     accounts: Sequence[str] = ACCOUNTS
     profiles: Sequence[str] = PROFILES
     messages: Sequence[str | None] = MESSAGES
+    anchors: Sequence[int] = (1, 2, 4, 15, 28, 30, 31)
+    zones: Sequence[str] = ZONES
     types: Sequence[str] = (*_TOUCHES[:2] * 6, *_TOUCHES[2:4] * 2, *_TOUCHES, *_OTHERS)
 
 
@@ -118,11 +122,14 @@ DENSE = Shape(
 
 # One account that uses its allowance up and changes its plan again and again.
 BUSY = Shape(
+    long_gaps=False,
     outside_window=False,
     bad=False,
     operations=False,
     copies=False,
     accounts=("a",),
+    anchors=(2, 2, 2, 2, 15),
+    zones=("UTC", "UTC", "UTC", "Asia/Kathmandu"),
     types=("crm_purchase", "crm_purchase", "email_opened", "email_sent"),
 )
 
@@ -156,7 +163,8 @@ def _made(dice: Dice, shape: Shape, rules: Rules, size: int) -> list[Sent]:
     made = _History(dice, shape, rules, start, start // 1000, start // 1000)
     found: list[Sent] = []
     for _ in range(size):
-        made.now_ms += dice.choose(_LONG_GAPS if shape.long_gaps else _GAPS)
+        gap = dice.choose(_LONG_GAPS if shape.long_gaps else _GAPS)
+        made.now_ms += gap if gap >= 0 else _DAY_MS - made.now_ms % _DAY_MS
         arrived_ms = made.now_ms - dice.choose((0,) * 9 + (1, 3_600_000))  # brokers' clocks differ
         made.stream_ms = max(made.stream_ms, arrived_ms)
         found.append(_sent(made, arrived_ms, found))
@@ -176,7 +184,7 @@ def _sent(made: _History, arrived_ms: int, before: list[Sent]) -> Sent:
     if shape.operations and 11 <= chance <= 14:
         return _of(_operation(dice, shape, fields), arrived_ms)
     if shape.plans and 9 <= chance <= 10:
-        return _of(_plan(dice, fields), arrived_ms)
+        return _of(_plan(dice, shape, fields), arrived_ms)
     return _of(_touch(dice, shape, fields), arrived_ms)
 
 
@@ -227,11 +235,11 @@ def _operation(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:
     return split(dice.choose(shape.profiles), where, **fields)
 
 
-def _plan(dice: Dice, fields: dict[str, Any]) -> Event:
+def _plan(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:
     return plan(
         dice.choose((1, 2, 3, 5, 10)),
-        anchor_day=dice.choose((1, 2, 4, 15, 28, 30, 31)),
-        time_zone=dice.choose(ZONES),
+        anchor_day=dice.choose(shape.anchors),
+        time_zone=dice.choose(shape.zones),
         thresholds=dice.choose(([0.8, 0.9, 1.0], [1.0], [0.5, 0.1, 0.5], [2.0], [])),
         activities=dice.choose((None, None, ["email_opened", "crm_purchase"], [])),
         **fields,

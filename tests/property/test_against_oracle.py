@@ -28,8 +28,9 @@ LONG = {
     "months": Shape(),
     "months without operations": Shape(operations=False),
     "busy": BUSY,
+    "busy over months": replace(BUSY, long_gaps=True),
 }
-LONG_SIZE, LONG_HISTORIES = 80, 15
+LONG_SIZE, LONG_HISTORIES = 80, 30
 CROWD = replace(
     NEAR,
     profiles=tuple(f"p{n}" for n in range(150)),

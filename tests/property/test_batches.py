@@ -15,14 +15,19 @@ from tests.events import context
 from tests.oracle.history import Rules
 from tests.property import running
 from tests.property.budget import SECONDS, TIMES, examples
-from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories, rolled
+from tests.property.histories import BUSY, DENSE, NEAR, Shape, canonical, cuts, histories, rolled
 from tests.property.running import Outcome, Sent
 
 RULES = {"unique_days": 12, "person_profiles_max": 3}
-LONG = {"dense": DENSE, "months": Shape(), "dense over months": replace(DENSE, long_gaps=True, plans=True)}
+LONG = {
+    "busy": BUSY,
+    "dense": DENSE,
+    "months": Shape(),
+    "dense over months": replace(DENSE, long_gaps=True, plans=True),
+}
 LONG_HISTORIES = 8
 
-anything = histories(DENSE) | histories(NEAR) | histories(Shape())
+anything = histories(DENSE) | histories(NEAR) | histories(Shape()) | histories(BUSY)
 
 
 @given(anything, cuts(), cuts())
