@@ -17,6 +17,7 @@ from pipeline.core.events import Events
 from pipeline.core.hashing import Hashes, Ints
 from pipeline.core.reasons import Duplicate
 from pipeline.core.record import RAW_BYTES_MAX, Duplicates, Rejected, Source
+from pipeline.core.validate import ID_BYTES_MAX
 
 _OFFSET = (1 << OFFSET_BITS) - 1
 
@@ -46,7 +47,7 @@ def rejects(batch: Batch, events: Events, faults: Sequence[Fault]) -> list[Rejec
     for seq, reason, detail in sorted(faults):
         topic, offset = place(int(batch.origin[seq]))
         value = batch.values[seq] or b""
-        account = accounts[row_of[seq]].as_py() if seq in row_of else ""
+        account = accounts[row_of[seq]].as_py()[:ID_BYTES_MAX] if seq in row_of else ""
         raw = value[:RAW_BYTES_MAX]
         found.append(
             Rejected(topic, offset, int(batch.arrived_at[seq]), account, reason.value, detail, raw, len(value))

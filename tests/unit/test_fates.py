@@ -44,6 +44,12 @@ def test_a_reject_carries_its_account_where_it_could_be_read() -> None:
     assert [reject.account_id for reject in record.rejects] == ["acme", ""]
 
 
+def test_a_reject_s_account_has_512_characters_at_most_however_long_it_was() -> None:
+    record = Partition().send(*[event("email_sent", account_id="a" * size) for size in (512, 513, 1_000_000)])
+    assert reasons(record) == ["impossible_field"] * 2
+    assert [len(reject.account_id) for reject in record.rejects] == [512, 512]
+
+
 def test_a_reject_without_a_value_has_no_bytes() -> None:
     reject = Partition().send_slabs([Slab("events.crm", 3, NOON_MS, [None])]).rejects[0]
     assert (reject.raw, reject.size, reject.arrived_at) == (b"", 0, NOON_MS * 1000)
