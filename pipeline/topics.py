@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pipeline.core.vocabulary import TOPICS
+
 Schema = Literal["channel", "profile", "account", "crm"]
 
-CHANNELS = ("email", "sms", "push", "telegram", "whatsapp", "viber", "popup", "web")
 _OTHERS: dict[str, Schema] = {"events.profile": "profile", "events.account": "account", "events.crm": "crm"}
 
-SOURCE_TOPICS: tuple[str, ...] = (*(f"events.{channel}" for channel in CHANNELS), *_OTHERS)
+SOURCE_TOPICS: tuple[str, ...] = TOPICS
 JOURNAL = "journal"
 ALL_TOPICS: tuple[str, ...] = (*SOURCE_TOPICS, JOURNAL)
 SCHEMAS: tuple[Schema, ...] = ("channel", "profile", "account", "crm")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from connectors.simulator.settings import Traffic
 from connectors.simulator.truth import ACCEPTED, DUPLICATE, Truth
 from pipeline.core.framing import frame
+from pipeline.core.vocabulary import CHANNELS
 from pipeline.topics import SOURCE_TOPICS
 
 BLOCK_EVENTS = 10_000
@@ -28,7 +29,6 @@ _LINKS = 50
 _KEPT_BLOCKS = 3  # copies come within 30,000 events
 _MERGE, _SEND, _CRM_KIND = 0, 1, 2
 
-_CHANNELS = ("email", "sms", "push", "telegram", "whatsapp", "viber", "popup", "web")
 _CHANNEL_ODDS = (0.5, 0.14, 0.12, 0.05, 0.05, 0.05, 0.02, 0.07)
 # Verbs of a channel, each with the odds at its place below.
 _VERBS: dict[str, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ class Bulk:
         }  # fmt: skip
         self._types = {
             channel: [_text(f"{channel}_{verb}") for verb in _VERBS.get(channel, _VERBS["messenger"])]
-            for channel in _CHANNELS
+            for channel in CHANNELS
         }
         self._links = [b"\2" + _text(f"https://shop.example/p/{number}?utm_source=x") for number in range(_LINKS)]
         self._properties = [
@@ -116,7 +116,7 @@ class Bulk:
         account = np.where(rng.random(size) < _FIRST_ACCOUNT, 0, pareto).tolist()
         chance = rng.random(size)
         kind = np.where(chance < _MERGES, _MERGE, np.where(chance < _MERGES + _CRM, _CRM_KIND, _SEND)).tolist()
-        channel = rng.choice(len(_CHANNELS), size, p=_CHANNEL_ODDS).tolist()
+        channel = rng.choice(len(CHANNELS), size, p=_CHANNEL_ODDS).tolist()
         verb = rng.choice(len(_VERB_ODDS), size, p=_VERB_ODDS).tolist()
         profile = (rng.random(size) ** 2 * _PROFILES).astype(np.int64).tolist()
         message = (rng.random(size) ** 2 * _MESSAGES).astype(np.int64).tolist()
@@ -127,7 +127,7 @@ class Bulk:
         for n, a in enumerate(account):
             event_id, time, person = ids[32 * n : 32 * n + 32], times[8 * n : 8 * n + 8], _profile(profile[n])
             if kind[n] == _SEND:
-                name = _CHANNELS[channel[n]]
+                name = CHANNELS[channel[n]]
                 topic, value = f"events.{name}", self._sent(
                     (self._heads["channel"][a], event_id, self._types[name][verb[n]], time, person),
                     message[n], detail[n], verb[n] == _CLICKED,

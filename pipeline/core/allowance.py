@@ -22,7 +22,6 @@ from pipeline.core.cycles import cycle_of, cycle_starts, month_of
 from pipeline.core.hashing import Codes, Ints, Mask
 from pipeline.core.record import Alert, Allowance, Plan
 
-DAY_US = 86_400_000_000
 _NO_PLAN = (1, "UTC")  # anchor day and zone of an account without a plan
 
 

@@ -11,12 +11,10 @@ import fastavro
 import xxhash
 
 from pipeline.core.record import Rules
-from pipeline.core.vocabulary import CHANNELS, Vocabulary
+from pipeline.core.vocabulary import TOPICS, Vocabulary
 
 RULES_VERSION = 1
 
-# In the order of the flow; a topic's place here is its number in origins, so the order never changes.
-TOPICS = (*(f"events.{c}" for c in CHANNELS), "events.profile", "events.account", "events.crm")
 TOPIC_NUMBER = {topic: number for number, topic in enumerate(TOPICS)}
 
 

@@ -21,10 +21,10 @@ from pipeline.core.batch import Slab
 from pipeline.core.context import TOPIC_NUMBER, WriterSchema
 from pipeline.core.framing import FRAME_BYTES, schema_id_of
 from pipeline.core.hashing import Hashes, Ints
+from pipeline.core.origins import OFFSET_BITS
 from pipeline.core.reasons import Reject
 
 BODY_BYTES_MAX = 1 << 20  # of one event: empty map entries expand fourfold when decoded; Kafka's own default is 1 MiB
-OFFSET_BITS = 56  # of an origin; the topic's number is above it
 
 
 class Fault(NamedTuple):

@@ -11,30 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.core.batch import Slab
-from pipeline.core.context import TOPICS
-from pipeline.core.decode import OFFSET_BITS, Batch, Fault
+from pipeline.core.decode import Batch, Fault
 from pipeline.core.events import Events
 from pipeline.core.hashing import Hashes, Ints
+from pipeline.core.origins import place, topics_of
 from pipeline.core.reasons import Duplicate
 from pipeline.core.record import RAW_BYTES_MAX, Duplicates, Rejected, Source
 from pipeline.core.validate import ID_BYTES_MAX
-
-_OFFSET = (1 << OFFSET_BITS) - 1
-
-
-def place(origin: int) -> tuple[str, int]:
-    """Topic and offset of an origin."""
-    return TOPICS[origin >> OFFSET_BITS], origin & _OFFSET
-
-
-def topics_of(origin: Hashes) -> Ints:
-    """The topic's number of each origin."""
-    return (origin >> np.uint64(OFFSET_BITS)).astype(np.int64)
-
-
-def offsets_of(origin: Hashes) -> Hashes:
-    """The offset of each origin."""
-    return origin & np.uint64(_OFFSET)
+from pipeline.core.vocabulary import TOPICS
 
 
 def rejects(batch: Batch, events: Events, faults: Sequence[Fault]) -> list[Rejected]:

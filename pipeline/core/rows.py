@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.core.accepted import Accepted
-from pipeline.core.context import TOPICS
 from pipeline.core.event_schema import EVENTS, UTC_MS, UTC_S, UTC_US
 from pipeline.core.facts import CLICK, LINK_CLICK, OPEN, VENDOR
-from pipeline.core.fates import offsets_of, topics_of
 from pipeline.core.hashing import Ints
+from pipeline.core.origins import offsets_of, topics_of
 from pipeline.core.record import Label
 from pipeline.core.uniques import Facts
+from pipeline.core.vocabulary import TOPICS
 
 _VERBS = {OPEN: "opened", CLICK: "clicked", LINK_CLICK: "clicked"}
 _IPC = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)

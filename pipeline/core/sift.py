@@ -13,9 +13,9 @@ from pipeline.core.accepted import Keys
 from pipeline.core.context import Context
 from pipeline.core.deduplicate import Copies, deduplicate, forgotten
 from pipeline.core.events import Events
-from pipeline.core.fates import place
 from pipeline.core.hashing import Codes, Ints
 from pipeline.core.identify import identify
+from pipeline.core.origins import place
 from pipeline.core.reasons import Reject
 from pipeline.core.state import State
 from pipeline.core.validate import Faults, validate

@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.context import TOPICS
-from pipeline.core.decode import OFFSET_BITS, Fault
+from pipeline.core.decode import Fault
 from pipeline.core.events import Events
 from pipeline.core.hashing import Codes, Mask
 from pipeline.core.operations import Moves
+from pipeline.core.origins import topics_of
 from pipeline.core.reasons import Reject
-from pipeline.core.vocabulary import Vocabulary
+from pipeline.core.vocabulary import TOPICS, Vocabulary
 
 # Ids that name nobody, whatever the case and the space around them.
 NOBODY = frozenset({"", "null", "none", "undefined", "anonymous", "guest", "0", "-1", "[object object]"})
@@ -79,7 +79,7 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
 
 
 def _check_types(events: Events, types: Codes, vocabulary: Vocabulary, faults: Faults) -> None:
-    topic = (events.origin >> np.uint64(OFFSET_BITS)).astype(np.int64)
+    topic = topics_of(events.origin)
     for code, name in enumerate(types.values):
         rows = types.code == code
         info = vocabulary.types.get(name)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import schemas
 
 CHANNELS = ("email", "sms", "push", "telegram", "whatsapp", "viber", "popup", "web")
+# In the order of the flow; a topic's place here is its number in origins, so the order never changes.
+TOPICS = (*(f"events.{channel}" for channel in CHANNELS), "events.profile", "events.account", "events.crm")
 ANY_KEY = "*"  # a vendor's key for whatever an account names itself
 
 _PREFIXES = frozenset(CHANNELS) | {"profile", "account", "crm"}

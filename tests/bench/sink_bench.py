@@ -35,19 +35,13 @@ from connectors.local.service import Service as Running
 from connectors.local.service import Wish
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
+from tests.bench.measure import cpu_seconds
 
 ROOT = Path(__file__).parents[2]
-TICK = os.sysconf("SC_CLK_TCK")
 RULES = journal.Rules(1, 7, 5, 90, 50, 1)
 VERBS = np.array(["sent", "delivered", "delivered", "opened", "opened", "clicked", "proxy_opened", "soft_bounced"])
 BEGIN_US = 1_769_200_000_000_000  # January 2026
 WAIT_SECONDS_MAX = 300
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def events(rng: np.random.Generator, partition: int, n: int, offset: int) -> bytes:

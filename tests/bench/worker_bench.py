@@ -32,8 +32,8 @@ from pipeline.demo.tail import JournalTail
 from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings, load
 from pipeline.topics import SOURCE_TOPICS, physical, schema_of
+from tests.bench.measure import cpu_seconds
 
-TICK = os.sysconf("SC_CLK_TCK")
 WAIT_SECONDS_MAX = 600
 LOOK_SECONDS = 0.5
 FLOOR_CONSUME = 20_000  # messages of one call
@@ -46,12 +46,6 @@ class Sample(NamedTuple):
     events: int
     worker_cpu: float
     broker_cpu: float
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def publish(events: int, accounts: int) -> int:

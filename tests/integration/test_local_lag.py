@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.lag import Lag, lag, totals
@@ -54,7 +54,7 @@ def commit(settings: Settings, group: str, topic: str, partition: int, offset: i
         try:
             consumer.commit(offsets=[place], asynchronous=False)
             break
-        except Exception:
+        except KafkaException:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline import topics
-from pipeline.core.context import TOPIC_NUMBER, TOPICS, WriterSchema, fingerprint
+from pipeline.core.context import TOPIC_NUMBER, WriterSchema, fingerprint
+from pipeline.core.vocabulary import TOPICS
 from tests.events import SCHEMAS
 
 FROZEN = 3036213880542628992

@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from pipeline.core.decode import BODY_BYTES_MAX, FRAME_BYTES, OFFSET_BITS, Batch, payload, read, why_undecodable
+from pipeline.core.decode import BODY_BYTES_MAX, FRAME_BYTES, Batch, payload, read, why_undecodable
+from pipeline.core.origins import OFFSET_BITS
 from pipeline.core.reasons import Reject
 from tests.events import NOON_MS, SCHEMA_IDS, SCHEMAS, event, frame, slab
 

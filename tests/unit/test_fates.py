@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.core.batch import Slab
-from pipeline.core.fates import place, sources
+from pipeline.core.fates import sources
+from pipeline.core.origins import place
 from pipeline.core.record import RAW_BYTES_MAX
 from tests.events import NOON_MS, event, frame, slab
 from tests.partition import Partition, reasons
