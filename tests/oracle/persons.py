@@ -48,11 +48,17 @@ def person_of(account: str, profile: str, known: dict[Profile, Register]) -> str
         path.append(target)
 
 
+def named(operation: Event) -> set[str]:
+    """The profiles that an operation names, one that is split included."""
+    source = {operation["split_source"]} if operation["type"] == "profile_split" else set()
+    return source | {name for move in moves(operation) for name in move}
+
+
 def persons(operations: list[Event]) -> dict[Profile, str]:
     """The person of every profile that an operation names; every other stands for itself."""
     known = registers(operations)
-    named = {(o["account_id"], name) for o in operations for move in moves(o) for name in move}
-    return {(account, profile): person_of(account, profile, known) for account, profile in named}
+    everybody = {(o["account_id"], name) for o in operations for name in named(o)}
+    return {(account, profile): person_of(account, profile, known) for account, profile in everybody}
 
 
 def sizes(operations: list[Event]) -> list[int]:

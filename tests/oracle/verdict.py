@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 from tests.oracle.allowance import Alert, Cycle, Usage, usage
+from tests.oracle.contacts import Contact, Person, contacts
 from tests.oracle.fates import ACCEPTED, Fate, fates
 from tests.oracle.history import DAY, Event, Rules
 from tests.oracle.persons import Profile, is_operation, persons
@@ -25,6 +26,7 @@ class Verdict(NamedTuple):
     engagement: dict[Group, Counter[str]]
     usage: dict[Cycle, Usage]
     alerts: list[Alert]
+    contacts: dict[Person, Contact]
     order_matters: bool
 
 
@@ -37,7 +39,17 @@ def judge(events: list[Event], rules: Rules) -> Verdict:
     firsts = uniques(events, accepted, who, rules)
     counted, alerts = usage([events[n] for n in accepted])
     order_matters = bool(operations) and has_forgotten(events, accepted, rules)
-    return Verdict(found, accepted, who, firsts, engagement(events, accepted, firsts), counted, alerts, order_matters)
+    return Verdict(
+        fates=found,
+        accepted=accepted,
+        persons=who,
+        uniques=firsts,
+        engagement=engagement(events, accepted, firsts),
+        usage=counted,
+        alerts=alerts,
+        contacts=contacts(events, accepted, who),
+        order_matters=order_matters,
+    )
 
 
 def engagement(events: list[Event], accepted: list[int], firsts: set[Unique]) -> dict[Group, Counter[str]]:

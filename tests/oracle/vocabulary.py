@@ -16,15 +16,16 @@ class Type(NamedTuple):
     channel: str
     verb: str
     is_activity: bool
+    is_by_person: bool
 
 
 def _types() -> dict[str, Type]:
     found = {}
     for line in _TABLE.read_text(encoding="utf-8").splitlines()[1:]:
-        name, activity = line.split("\t")[:2]
+        name, activity, by_person = line.split("\t")[:3]
         prefix, _, verb = name.partition("_")
         channel = prefix if prefix in CHANNELS else ""
-        found[name] = Type(f"events.{prefix}", channel, verb, activity == "yes")
+        found[name] = Type(f"events.{prefix}", channel, verb, activity == "yes", by_person == "yes")
     return found
 
 

@@ -1,0 +1,294 @@
+"""The oracle's contact state, line by line of docs/decisions/contact-state.md, against sheets worked out by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.events import NOON_US, Event, event, merge, split
+from tests.oracle.contacts import Contact, activity, contacts, number
+from tests.oracle.persons import is_operation, persons
+
+HOUR = 3_600_000_000
+
+
+def told(*events: Event) -> list[dict[str, Any]]:
+    """The events an hour after one another, unless they say when; ranks in the order given."""
+    at = [NOON_US + n * HOUR if one["occurred_at"] == NOON_US else one["occurred_at"] for n, one in enumerate(events)]
+    return [one | {"occurred_at": when, "rank": n} for n, (one, when) in enumerate(zip(events, at, strict=True))]
+
+
+def sheets(*events: Event) -> dict[tuple[str, str], Contact]:
+    history = told(*events)
+    who = persons([one for one in history if is_operation(one)])
+    return contacts(history, list(range(len(history))), who)
+
+
+def sheet(*events: Event) -> Contact:
+    """The sheet of person p."""
+    return sheets(*events)["acme", "p"]
+
+
+def of(type_name: str, profile: str | None = "p", **properties: str) -> Event:
+    return event(type_name, profile_id=profile, properties=properties)
+
+
+def each(channel: str, *verbs: str) -> list[Event]:
+    return [of(f"{channel}_{verb}") for verb in verbs]
+
+
+def says(profile: str = "p", kind: str = "profile_updated", **attributes: str) -> Event:
+    return event(kind, profile_id=profile, attributes=attributes)
+
+
+@pytest.mark.parametrize("key", ["email", "first_name", "last_name", "date_of_birth", "mobile_phone"])
+def test_an_attribute_is_the_last_one_said_as_it_stands(key: str) -> None:
+    assert getattr(sheet(of("email_sent")), key) == ""
+    assert getattr(sheet(says(**{key: "old"}), says(**{key: " New "}), says(other="x")), key) == " New "
+    assert getattr(sheet(says(**{key: "old"}), says(**{key: ""})), key) == ""
+    assert getattr(sheet(says(**{key: "old"}), of("crm_custom", **{key: "no"})), key) == "old"
+    assert getattr(sheet(says(**{key: "old"}), says(**{key: "older"}) | {"occurred_at": NOON_US - 1}), key) == "old"
+
+
+def test_a_merge_that_carries_attributes_says_them_of_its_own_profile() -> None:
+    merged = merge(["p"], "q", profile_id="p", attributes={"email": "p@example.org"})
+    assert sheets(merged)["acme", "q"].email == "p@example.org"
+
+
+def test_at_one_time_the_larger_identity_is_the_later() -> None:
+    assert sheet(says(email="a") | {"occurred_at": 7}, says(email="b") | {"occurred_at": 7}).email == "b"
+
+
+@pytest.mark.parametrize(
+    ("verbs", "expected"),
+    [
+        ([], "active"),
+        (["paused"], "paused"),
+        (["paused", "resumed"], "active"),
+        (["resumed", "paused"], "paused"),
+        (["hard_bounced"], "bounced"),
+        (["hard_bounced", "delivered"], "active"),
+        (["delivered", "hard_bounced"], "bounced"),
+        (["soft_bounced"] * 2, "active"),
+        (["soft_bounced"] * 3, "bounced"),
+        (["soft_bounced", "delivered", "soft_bounced", "soft_bounced"], "active"),
+        (["soft_bounced", "delivered", *["soft_bounced"] * 3], "bounced"),
+        ([*["soft_bounced"] * 5, "delivered", *["soft_bounced"] * 2], "active"),
+        (["hard_bounced", "paused"], "paused"),
+        (["paused", "hard_bounced"], "paused"),
+        (["hard_bounced", "paused", "resumed"], "bounced"),
+        (["hard_bounced", "delivered", "paused", "resumed"], "active"),
+        (["undelivered", "suppressed", "failed"], "active"),
+    ],
+)
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_an_address_is_paused_bounced_or_active(channel: str, verbs: list[str], expected: str) -> None:
+    found = sheet(of("crm_custom"), *each(channel, *verbs))
+    assert (found.email_status if channel == "email" else found.mobile_status) == expected
+    assert (found.mobile_status if channel == "email" else found.email_status) == "active"
+
+
+@pytest.mark.parametrize(
+    ("verbs", "expected"),
+    [
+        (["blocked"], "blocked"),
+        (["blocked", "unblocked"], "active"),
+        (["blocked", "paused"], "paused"),
+        (["paused", "blocked"], "blocked"),
+        (["blocked", "resumed"], "active"),
+        (["blocked", "delivered"], "blocked"),
+        (["hard_bounced", "blocked", "unblocked"], "bounced"),
+    ],
+)
+def test_an_email_is_blocked_by_the_last_word_of_four(verbs: list[str], expected: str) -> None:
+    assert sheet(*each("email", *verbs)).email_status == expected
+
+
+def test_a_bounce_and_a_delivery_at_one_time_go_by_identity() -> None:
+    bounce, delivery = (one | {"occurred_at": 7} for one in each("email", "hard_bounced", "delivered"))
+    assert sheet(bounce, delivery).email_status == "active"
+    assert sheet(delivery, bounce).email_status == "bounced"
+
+
+@pytest.mark.parametrize(("channel", "column"), [("email", "newsletter_status"), ("sms", "sms_status")])
+def test_a_subscription_is_the_last_word(channel: str, column: str) -> None:
+    assert getattr(sheet(of("crm_custom")), column) == "not_subscribed"
+    assert getattr(sheet(*each(channel, "unsubscribed", "subscribed")), column) == "subscribed"
+    assert getattr(sheet(*each(channel, "subscribed", "unsubscribed")), column) == "unsubscribed"
+
+
+@pytest.mark.parametrize("on", ["push_subscribed", "push_subscription_refreshed", "push_subscription_migrated"])
+def test_web_push_is_on_or_off_by_the_last_word(on: str) -> None:
+    assert not sheet(of("push_delivered")).web_push
+    assert sheet(of(on)).web_push
+    assert not sheet(of(on), of("push_unsubscribed")).web_push
+    assert sheet(of("push_unsubscribed"), of(on)).web_push
+
+
+def test_a_push_subscription_that_migrates_is_lost_by_one_and_gained_by_the_other() -> None:
+    migrated = of("push_subscription_migrated", "q", from_profile_id="p")
+    found = sheets(of("push_subscribed"), migrated)
+    assert (found["acme", "p"].web_push, found["acme", "q"].web_push) == (False, True)
+    assert sheet(of("push_subscribed"), migrated, of("push_subscribed")).web_push
+    assert sheet(of("push_subscribed"), of("push_subscription_migrated", "q", from_profile_id="")).web_push
+    assert not sheet(of("push_subscribed"), of("push_subscription_migrated", None, from_profile_id="p")).web_push
+    elsewhere = migrated | {"account_id": "other"}
+    assert sheet(of("push_subscribed"), elsewhere).web_push
+
+
+def test_a_profile_that_only_a_migration_s_source_names_has_no_sheet() -> None:
+    assert sheets(of("push_subscription_migrated", "q", from_profile_id="p")).keys() == {("acme", "q")}
+
+
+def test_a_push_subscription_that_migrates_within_a_person_stays() -> None:
+    migrated = of("push_subscription_migrated", "q", from_profile_id="p")
+    assert sheet(merge(["q"], "p"), of("push_subscribed"), migrated).web_push
+
+
+def test_points_are_the_last_number_that_was_said() -> None:
+    assert sheet(of("email_sent", points="5"))[10:12] == (None, None)
+    assert sheet(says(points="12.5"))[10:12] == (Decimal("12.5"), NOON_US)
+    said = (
+        says(points="7"),
+        of("crm_balance_updated", points="9.99999"),
+        says(points="many"),
+        of("crm_custom", value="3"),
+    )
+    assert sheet(*said)[10:12] == (Decimal("9.9999"), NOON_US + HOUR)
+    assert sheet(of("crm_balance_updated", points="9"), event("profile_updated", properties={"points": "4"}))[10] == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0", "0"),
+        ("-3", "-3"),
+        ("+3", "3"),
+        ("007.50", "7.5"),
+        ("0.00019", "0.0001"),
+        ("-0.00019", "-0.0001"),
+        ("999999999999999999.9999", "999999999999999999.9999"),
+    ],
+)
+def test_a_number_is_cut_off_behind_the_fourth_digit(text: str, expected: str) -> None:
+    assert number(text) == Decimal(expected)
+
+
+@pytest.mark.parametrize("text", [None, "", " 1", "1e3", "1,5", "NaN", "inf", "0x1", "1000000000000000000", "--1", "٣"])
+def test_what_is_no_number_is_none(text: str | None) -> None:
+    assert number(text) is None
+
+
+def test_purchases_are_counted_and_summed_up() -> None:
+    assert sheet(of("email_sent"))[12:15] == (0, Decimal(0), None)
+    bought = [of("crm_purchase", value=value) for value in ("10.25", "-0.25", "free", "0.00019")]
+    assert sheet(*bought, of("crm_purchase"), of("crm_custom", value="99"))[12:15] == (
+        5,
+        Decimal("10.0001"),
+        NOON_US + 4 * HOUR,
+    )
+
+
+def added(product: str) -> Event:
+    return of("crm_cart_product_added", product_id=product)
+
+
+def removed(product: str) -> Event:
+    return of("crm_cart_product_removed", product_id=product)
+
+
+def stated(products: str) -> Event:
+    return of("crm_cart_updated", product_ids=products)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([added("b"), added("a"), added("b")], ["a", "b"]),
+        ([added("a"), removed("a")], []),
+        ([removed("a"), added("a")], ["a"]),
+        ([added("a"), of("crm_purchase")], []),
+        ([of("crm_purchase"), added("a")], ["a"]),
+        ([added("a"), stated("c,b")], ["b", "c"]),
+        ([stated("c,b"), removed("c"), added("a")], ["a", "b"]),
+        ([stated("c,b"), removed("z")], ["b", "c"]),
+        ([stated("c,b"), stated("d")], ["d"]),
+        ([stated("c,b"), stated("")], []),
+        ([stated("c,,b,")], ["b", "c"]),
+        ([stated("c"), of("crm_purchase")], []),
+        ([of("crm_purchase"), stated("c")], ["c"]),
+        ([added("a"), of("crm_cart_updated")], ["a"]),
+        ([added("a"), added(""), of("crm_cart_product_removed"), of("crm_cart_abandoned")], ["a"]),
+    ],
+)
+def test_a_cart_is_what_was_stated_and_what_changed_since(events: list[Event], expected: list[str]) -> None:
+    assert sheet(*events).cart == expected
+
+
+def test_segments_are_those_that_were_entered_last() -> None:
+    def moved(verb: str, **properties: str) -> Event:
+        return event(f"profile_{verb}_segment", profile_id="p", properties=properties)
+
+    moves = moved("entered", segment="z"), moved("entered", segment="a"), moved("exited", segment="b")
+    assert sheet(*moves, moved("entered", segment=""), moved("entered")).segments == ["a", "z"]
+    assert sheet(*moves, moved("exited", segment="a"), moved("exited", segment="")).segments == ["z"]
+
+
+def test_seen_is_any_event_and_active_what_the_person_did() -> None:
+    found = sheet(of("email_sent"), of("email_opened"), of("email_proxy_opened"), says(email="a"))
+    assert found[17:20] == (NOON_US, NOON_US + 3 * HOUR, NOON_US + HOUR)
+    assert sheet(of("email_sent"), of("email_proxy_opened")).last_active is None
+
+
+def test_a_person_whom_only_operations_name_was_never_seen() -> None:
+    found = sheets(merge(["a"], "b", profile_id=None), split("c", {"d": ["e"]}, profile_id=None))
+    assert {who: sheet.profiles for (_, who), sheet in found.items()} == {"b": ["a", "b"], "c": ["c"], "d": ["d", "e"]}
+    assert {sheet[17:21] for sheet in map(_hashable, found.values())} == {(None, None, None, ())}
+
+
+def _hashable(found: Contact) -> tuple[Any, ...]:
+    return tuple(tuple(value) if isinstance(value, list | dict) else value for value in found)
+
+
+def test_the_last_of_every_channel_is_kept_and_no_other() -> None:
+    said = of("email_sent"), of("email_opened"), of("popup_closed"), of("crm_purchase"), says(email="a")
+    assert sheet(*said).last_by_channel == {"email": NOON_US + HOUR, "popup": NOON_US + 2 * HOUR}
+
+
+def test_a_person_s_sheet_holds_what_its_profiles_said_and_a_split_takes_it_away() -> None:
+    said = says("p", email="p@x"), says("q", email="q@x"), of("crm_purchase", "q", value="2"), of("crm_purchase", "p")
+    together = sheets(*said, merge(["q"], "p"))
+    assert together.keys() == {("acme", "p")}
+    assert (together["acme", "p"].email, together["acme", "p"].purchases) == ("q@x", 2)
+    assert together["acme", "p"].profiles == ["p", "q"]
+    apart = sheets(*said, merge(["q"], "p"), split("p", {"p": [], "q": []}))
+    assert [apart["acme", who].email for who in "pq"] == ["p@x", "q@x"]
+    assert [apart["acme", who].profiles for who in "pq"] == [["p"], ["q"]]
+
+
+def test_tests_say_nothing_and_name_nobody() -> None:
+    tests = [one | {"is_test": True} for one in (says(email="a"), merge(["q"], "p"), of("crm_purchase", "r"))]
+    found = sheets(of("email_sent"), *tests)
+    assert found.keys() == {("acme", "p")}
+    assert found["acme", "p"] == sheet(of("email_sent"))
+
+
+def test_nothing_crosses_accounts() -> None:
+    found = sheets(says(email="a"), says(email="b") | {"account_id": "other"})
+    assert (found["acme", "p"].email, found["other", "p"].email) == ("a", "b")
+
+
+def test_activity_is_everything_accepted_newest_first_with_tests() -> None:
+    history = told(
+        of("email_sent"), of("email_opened", "q"), of("crm_purchase") | {"is_test": True}, of("email_sent", "z")
+    )
+    operation = told(merge(["q"], "p", profile_id=None))[0]
+    found = activity(history, [0, 1, 2, 3], persons([operation]), ("acme", "p"))
+    assert [(one["type"], one["is_test"]) for one in found] == [
+        ("crm_purchase", True),
+        ("email_opened", False),
+        ("email_sent", False),
+    ]
+    assert activity(history, [1], persons([operation]), ("acme", "p")) == [history[1]]
