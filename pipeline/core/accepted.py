@@ -13,7 +13,7 @@ from pipeline.core.events import Events
 from pipeline.core.hashing import Codes, Hashes, Ints, Mask, hash_column, mix
 from pipeline.core.vocabulary import TypeInfo
 
-_NOTHING = TypeInfo("", "", "", "", False)  # of a type that nobody knows: all its rows were rejected before
+_NOTHING = TypeInfo("", "", "", "", False, False)  # of a type that nobody knows: all its rows were rejected before
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ EVENTS = pa.schema(
         ("message_id", pa.string()),
         ("campaign_id", pa.string()),
         ("link", pa.string()),
-        ("event_id", pa.string()),  # filled only where ties of contact state need it
+        ("identity", pa.uint64()),  # identity hash where ties of contact state need it, else 0
         ("occurred_at", UTC_US),
         ("arrived_at", UTC_MS),
         ("is_test", pa.bool_()),

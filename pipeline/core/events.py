@@ -20,10 +20,11 @@ from pipeline.core.hashing import Hashes, Ints, Mask, hash_bytes
 FIELDS = {
     name: EVENTS.field(name).type
     for name in (
-        "account_id", "source", "event_id", "type", "is_test", "profile_id", "message_id", "campaign_id", "link",
+        "account_id", "source", "type", "is_test", "profile_id", "message_id", "campaign_id", "link",
         "vendor_type", "properties", "attributes",
     )
 }  # fmt: skip
+FIELDS["event_id"] = pa.string()
 FIELDS["occurred_at"] = pa.int64()  # UTC microseconds
 _EMPTY_IS_NULL = frozenset({"event_id", "message_id", "campaign_id", "link", "vendor_type"})
 

@@ -52,12 +52,13 @@ def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:
     n = len(accepted)
     seconds = decided.cycle_start // 1_000_000
     is_activity = decided.cycle_start >= 0
+    has_state = accepted.types.mask(info.has_contact_state for info in accepted.infos)
     channels = pa.array([info.channel for info in accepted.infos], pa.string())
     columns = {
         **accepted.columns,
         "channel": channels.take(pa.array(accepted.types.code)),
         "person_id": decided.person,
-        "event_id": pa.nulls(n, pa.string()),
+        "identity": np.where(has_state, accepted.identity, np.uint64(0)),
         "occurred_at": pa.array(accepted.occurred_at).view(UTC_US),
         "arrived_at": pa.array(accepted.arrived_at // 1000).view(UTC_MS),
         "hits": np.ones(n, np.uint8),
@@ -89,6 +90,7 @@ def correction_rows(corrections: Facts, labels: Sequence[Label]) -> pa.RecordBat
         "unique_click": np.where(kind & CLICK, delta, np.int8(0)),
         "unique_link_click": np.where(kind & LINK_CLICK, delta, np.int8(0)),
         "activity": np.zeros(len(corrections), np.uint8),
+        "identity": np.zeros(len(corrections), np.uint64),
         "corrects": corrections["identity"],
     }
     n = len(corrections)

@@ -19,15 +19,21 @@ CHANNELS = ("email", "sms", "push", "telegram", "whatsapp", "viber", "popup", "w
 TOPICS = (*(f"events.{channel}" for channel in CHANNELS), "events.profile", "events.account", "events.crm")
 ANY_KEY = "*"  # a vendor's key for whatever an account names itself
 
+# Verbs of channel types that say something about a contact: docs/decisions/contact-state.md.
+_STATE_VERBS = frozenset(
+    {"delivered", "soft_bounced", "hard_bounced", "subscribed", "unsubscribed", "blocked", "unblocked", "paused"}
+    | {"resumed", "subscription_refreshed", "subscription_migrated"}
+)
 _PREFIXES = frozenset(CHANNELS) | {"profile", "account", "crm"}
-_TYPES_HEAD = ["type", "activity", "description"]
+_TYPES_HEAD = ["type", "activity", "by_person", "description"]
 _VENDORS_HEAD = ["vendor", "group", "key", "type", "note"]
 
 
 class TypeInfo(NamedTuple):
     """A canonical type: `email_opened` is verb `opened` of channel `email` on topic `events.email`.
 
-    `channel` is empty for profile, account and crm types; `activity` says whether it uses up the allowance by default.
+    `channel` is empty for profile, account and crm types; `activity` says whether it uses up the allowance by default,
+    `by_person` whether the person itself did it.
     """
 
     type: str
@@ -35,6 +41,12 @@ class TypeInfo(NamedTuple):
     channel: str
     verb: str
     activity: bool
+    by_person: bool
+
+    @property
+    def has_contact_state(self) -> bool:
+        """Whether it may say something about a contact, so that ties between such events matter."""
+        return self.verb in _STATE_VERBS if self.channel else self.topic in ("events.profile", "events.crm")
 
 
 @dataclass(frozen=True)
@@ -66,10 +78,10 @@ def parse(types_text: str, vendors_text: str) -> Vocabulary:
         VocabularyError: a wrong column, a name twice, a prefix or type that nobody knows.
     """
     types: dict[str, TypeInfo] = {}
-    for where, (name, activity, _) in _rows("types.tsv", types_text, _TYPES_HEAD):
+    for where, (name, activity, by_person, _) in _rows("types.tsv", types_text, _TYPES_HEAD):
         if name in types:
             raise VocabularyError(f"{where}: {name!r} stands there twice; keep one row")
-        types[name] = _info(where, name, activity)
+        types[name] = _info(where, name, activity, by_person)
     vendors: dict[tuple[str, str], str] = {}
     for where, (vendor, group, key, name, _) in _rows("vendors.tsv", vendors_text, _VENDORS_HEAD):
         if name not in types:
@@ -102,11 +114,12 @@ def _rows(table: str, text: str, head: list[str]) -> Iterator[tuple[str, list[st
         yield where, cells
 
 
-def _info(where: str, name: str, activity: str) -> TypeInfo:
+def _info(where: str, name: str, activity: str, by_person: str) -> TypeInfo:
     prefix, _, verb = name.partition("_")
     if prefix not in _PREFIXES or not verb:
         raise VocabularyError(f"{where}: {name!r} must be <prefix>_<verb>, its prefix one of {sorted(_PREFIXES)}")
-    if activity not in ("yes", "no"):
-        raise VocabularyError(f"{where}: activity of {name!r} is {activity!r}; it must be yes or no")
+    for column, said in (("activity", activity), ("by_person", by_person)):
+        if said not in ("yes", "no"):
+            raise VocabularyError(f"{where}: {column} of {name!r} is {said!r}; it must be yes or no")
     channel = prefix if prefix in CHANNELS else ""
-    return TypeInfo(name, f"events.{prefix}", channel, verb, activity == "yes")
+    return TypeInfo(name, f"events.{prefix}", channel, verb, activity == "yes", by_person == "yes")

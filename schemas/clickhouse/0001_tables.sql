@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS ${DB}.events ${ON_CLUSTER}
     message_id        String                   CODEC(ZSTD(1))   COMMENT 'Message; empty where the source gives none.',
     campaign_id       String                   CODEC(ZSTD(1))   COMMENT 'Campaign; empty where there is none.',
     link              String                   CODEC(ZSTD(1))   COMMENT 'Link clicked, as the source names it.',
-    event_id          String                   CODEC(ZSTD(1))   COMMENT 'The source''s id; filled only where ties of contact state need it.',
+    identity          UInt64                   CODEC(ZSTD(1))   COMMENT 'Identity hash, which settles ties of contact state; 0 on types that say nothing about a contact.',
     occurred_at       DateTime64(6, 'UTC')     CODEC(Delta(8), ZSTD(1)) COMMENT 'Source''s time: decides day, cycle and order.',
     arrived_at        DateTime64(3, 'UTC')     CODEC(Delta(8), ZSTD(1)) COMMENT 'Broker''s time (LogAppendTime).',
     is_test           Bool                     CODEC(ZSTD(1))   COMMENT 'Stored and marked, never counted.',

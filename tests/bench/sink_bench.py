@@ -53,6 +53,7 @@ def events(rng: np.random.Generator, partition: int, n: int, offset: int) -> byt
     late = (rng.exponential(3_600e6, n) % 86_400e6).astype(np.int64)
     first = (rng.random(n) < 0.3) & (verb == "opened")
     clicked = verb == "clicked"
+    stateful = np.isin(verb, ("delivered", "soft_bounced"))
     zeros, nulls = np.zeros(n, np.uint8), pa.nulls(n, pa.string())
     keys, values = pa.array(["ip", "agent"] * n), np.empty(2 * n, object)
     values[0::2] = [f"10.0.{x >> 8}.{x & 255}" for x in (profile % 65536).tolist()]
@@ -69,7 +70,7 @@ def events(rng: np.random.Generator, partition: int, n: int, offset: int) -> byt
         "message_id": [f"message-{x}" for x in campaign.tolist()],
         "campaign_id": [f"campaign-{x}" for x in (campaign // 4).tolist()],
         "link": pa.array([f"https://example.com/{x % 7}" for x in profile.tolist()], mask=~clicked),
-        "event_id": nulls,
+        "identity": np.where(stateful, rng.integers(0, 1 << 63, n, np.uint64), 0).astype(np.uint64),
         "occurred_at": arrived - late,
         "arrived_at": arrived // 1000,
         "is_test": zeros.astype(bool),

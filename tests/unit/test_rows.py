@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline.core.event_schema import EVENTS
 from tests.events import NOON_MS, NOON_US, event, merge
-from tests.partition import Partition, events_of
+from tests.partition import Partition, corrections_of, events_of
 
 
 def test_a_row_says_what_the_event_said_and_what_was_decided() -> None:
@@ -46,6 +46,25 @@ def test_profile_account_and_crm_rows_have_no_channel() -> None:
     rows = events_of(record)
     assert [row["channel"] for row in rows] == ["", ""]
     assert dict(rows[0]["attributes"]) == {"email": "x"}
+
+
+def test_the_identity_is_there_where_ties_of_contact_state_need_it() -> None:
+    named = ("email_delivered", "sms_hard_bounced", "push_subscribed", "crm_purchase", "profile_updated")
+    others = ("email_sent", "email_opened", "web_page_visited", "account_system")
+    partition = Partition()
+    record = partition.send(*[event(name, event_id=name) for name in (*named, *others)])
+    identity = {row["type"]: row["identity"] for row in events_of(record)}
+    assert all(identity[name] in record.identities for name in named)
+    assert len({identity[name] for name in named}) == len(named)
+    assert {identity[name] for name in others} == {0}
+
+
+def test_a_correction_has_no_identity_of_its_own() -> None:
+    partition = Partition()
+    said = {"profile_id": "p1", "message_id": "m"}
+    partition.send(event("email_opened", event_id="late", **said, occurred_at=NOON_US))
+    record = partition.send(event("email_opened", event_id="early", **said, occurred_at=NOON_US - 1))
+    assert [(row["unique_open"], row["identity"]) for row in corrections_of(record)] == [(-1, 0)]
 
 
 def test_a_test_is_marked() -> None:

@@ -118,6 +118,22 @@ def test_a_vendors_key_means_what_semantics_says(vendor: str, group: str, key: s
     assert vocabulary.load().type_of(vendor, group, key) == name
 
 
+def test_what_a_person_does_itself_is_told_from_what_is_done_to_it() -> None:
+    types = vocabulary.load().types
+    itself = ("email_opened", "email_read", "sms_replied", "push_closed", "popup_submitted", "crm_purchase")
+    others = (
+        "email_sent",
+        "email_proxy_opened",
+        "email_delivered",
+        "popup_opened",
+        "profile_merged",
+        "crm_deal_created",
+    )
+    assert all(types[name].by_person for name in itself)
+    assert not any(types[name].by_person for name in others)
+    assert all(info.by_person for name, info in types.items() if name.startswith("web_"))
+
+
 def test_an_unknown_key_has_no_type() -> None:
     assert vocabulary.load().type_of("altcraft", "email", "forwarded") is None
 
@@ -131,7 +147,7 @@ def test_no_message_type_is_counted_under_another_verb_by_its_ending() -> None:
     assert odd == {"proxy_opened", "unique_opened", "unique_clicked"}
 
 
-TYPES = "type\tactivity\tdescription\nemail_sent\tno\tSent\n"
+TYPES = "type\tactivity\tby_person\tdescription\nemail_sent\tno\tno\tSent\n"
 VENDORS = "vendor\tgroup\tkey\ttype\tnote\nbrevo\temail\tSent\temail_sent\tas it is\n"
 
 
@@ -139,12 +155,13 @@ VENDORS = "vendor\tgroup\tkey\ttype\tnote\nbrevo\temail\tSent\temail_sent\tas it
     ("types", "vendors", "fault"),
     [
         ("kind\tactivity\n", VENDORS, r"types.tsv line 1: columns are \['kind', 'activity'\]"),
-        (TYPES + "email_sent\tno\tAgain\n", VENDORS, "types.tsv line 3: 'email_sent' stands there twice"),
-        (TYPES + "fax_sent\tno\tBy fax\n", VENDORS, "types.tsv line 3: 'fax_sent' must be <prefix>_<verb>"),
-        (TYPES + "email\tno\tNo verb\n", VENDORS, "types.tsv line 3: 'email' must be <prefix>_<verb>"),
-        (TYPES + "email_read\tmaybe\tRead\n", VENDORS, "types.tsv line 3: activity of 'email_read' is 'maybe'"),
-        (TYPES + "email_read\n", VENDORS, "types.tsv line 3: 1 columns; there must be 3"),
-        (TYPES + "\tno\tNameless\n", VENDORS, "types.tsv line 3: type is empty"),
+        (TYPES + "email_sent\tno\tno\tAgain\n", VENDORS, "types.tsv line 3: 'email_sent' stands there twice"),
+        (TYPES + "fax_sent\tno\tno\tBy fax\n", VENDORS, "types.tsv line 3: 'fax_sent' must be <prefix>_<verb>"),
+        (TYPES + "email\tno\tno\tNo verb\n", VENDORS, "types.tsv line 3: 'email' must be <prefix>_<verb>"),
+        (TYPES + "email_read\tmaybe\tno\tRead\n", VENDORS, "types.tsv line 3: activity of 'email_read' is 'maybe'"),
+        (TYPES + "email_read\tno\t?\tRead\n", VENDORS, "types.tsv line 3: by_person of 'email_read' is '\\?'"),
+        (TYPES + "email_read\n", VENDORS, "types.tsv line 3: 1 columns; there must be 4"),
+        (TYPES + "\tno\tno\tNameless\n", VENDORS, "types.tsv line 3: type is empty"),
         (TYPES, VENDORS + "brevo\tsms\tSent\tsms_sent\n", "vendors.tsv line 3: 'sms_sent' is no type of types.tsv"),
         (
             TYPES,
