@@ -157,6 +157,8 @@ def test_points_are_the_last_number_that_was_said() -> None:
         of("crm_custom", value="3"),
     )
     assert sheet(*said)[10:12] == (Decimal("9.9999"), NOON_US + HOUR)
+    late = says(points="3") | {"occurred_at": NOON_US - 1}
+    assert sheet(*said, late)[10:12] == sheet(*said)[10:12]
     assert sheet(of("crm_balance_updated", points="9"), event("profile_updated", properties={"points": "4"}))[10] == 9
 
 
@@ -239,11 +241,12 @@ def test_segments_are_those_that_were_entered_last() -> None:
 def test_seen_is_any_event_and_active_what_the_person_did() -> None:
     found = sheet(of("email_sent"), of("email_opened"), of("email_proxy_opened"), says(email="a"))
     assert found[17:20] == (NOON_US, NOON_US + 3 * HOUR, NOON_US + HOUR)
-    assert sheet(of("email_sent"), of("email_proxy_opened")).last_active is None
+    assert sheet(of("email_sent"), of("email_failed"), of("email_proxy_opened")).last_active is None
+    assert sheet(of("email_replied"), of("crm_webhook_executed")).last_active == NOON_US
 
 
 def test_a_person_whom_only_operations_name_was_never_seen() -> None:
-    found = sheets(merge(["a"], "b", profile_id=None), split("c", {"d": ["e"]}, profile_id=None))
+    found = sheets(merge(["a"], "b"), split("c", {"d": ["e"]}))
     assert {who: sheet.profiles for (_, who), sheet in found.items()} == {"b": ["a", "b"], "c": ["c"], "d": ["d", "e"]}
     assert {sheet[17:21] for sheet in map(_hashable, found.values())} == {(None, None, None, ())}
 
@@ -255,6 +258,10 @@ def _hashable(found: Contact) -> tuple[Any, ...]:
 def test_the_last_of_every_channel_is_kept_and_no_other() -> None:
     said = of("email_sent"), of("email_opened"), of("popup_closed"), of("crm_purchase"), says(email="a")
     assert sheet(*said).last_by_channel == {"email": NOON_US + HOUR, "popup": NOON_US + 2 * HOUR}
+
+
+def test_events_and_operations_name_persons_alike() -> None:
+    assert sheets(of("email_sent"), merge(["a"], "b")).keys() == {("acme", "p"), ("acme", "b")}
 
 
 def test_a_person_s_sheet_holds_what_its_profiles_said_and_a_split_takes_it_away() -> None:
