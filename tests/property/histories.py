@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.events import Event, event, frame, merge, plan, split, topic_of
 from tests.oracle.history import DAY, MINUTE, Rules
+from tests.oracle.vocabulary import TYPES
+from tests.property.contact_words import words
+from tests.property.dice import Dice, Drawn, Rolled
 from tests.property.running import Sent
-
-T = TypeVar("T")
+from tests.property.shapes import Shape
 
 SECOND, HOUR = 1_000_000, 60 * MINUTE
 _DAY_MS = DAY // 1000
 
-# Repeated: more likely.
-ACCOUNTS = ("a", "a", "a", "b")
-PROFILES = ("p1", "p2", "p3", "p4", "p5")
-MESSAGES = ("m1", "m1", "m1", "m1", "m1", "m2", None, "")
 CAMPAIGNS = ("c1", "c1", "c1", "c2", None, "m1")
 LINKS = ("l1", "l1", "l2", None, "")
-ZONES = (
-    "UTC", "Europe/Berlin", "America/Sao_Paulo", "Africa/Cairo", "Asia/Beirut", "America/Asuncion", "Asia/Kathmandu",
-    "Pacific/Kiritimati", "America/St_Johns",
-)  # fmt: skip
 # Starts of histories, UTC: month ends, a leap day, clocks that skip midnight (Sao Paulo, Cairo, Beirut, Asuncion).
 STARTS = tuple(
     day * DAY + 22 * HOUR
@@ -43,11 +36,6 @@ STARTS = tuple(
     )
 )
 
-_TOUCHES = (
-    "email_opened", "email_clicked", "email_unique_opened", "email_unique_clicked", "viber_clicked",
-    "viber_unique_clicked", "email_proxy_opened", "whatsapp_opened", "email_sent", "telegram_clicked",
-)  # fmt: skip
-_OTHERS = ("crm_purchase", "profile_updated", "account_system", "crm_custom")
 _TO_MIDNIGHT = -1  # to the next one, UTC
 _GAPS = (0, 0, 0, 1, 1000, 60_000, 3_600_000, 11 * 3_600_000, _TO_MIDNIGHT)  # milliseconds
 _LONG_GAPS = (*_GAPS * 2, *(days * _DAY_MS for days in (1, 1, 3, 8, 9, 33)))
@@ -61,126 +49,55 @@ _BROKEN = (
 )
 
 
-class Dice(Protocol):
-    """Where chance comes from: hypothesis, or a seed."""
-
-    def choose(self, options: Sequence[T]) -> T:
-        """One of the options; the first are the simplest."""
-
-
-class _Drawn:
-    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
-        self._draw = draw
-
-    def choose(self, options: Sequence[T]) -> T:
-        chosen: T = self._draw(st.sampled_from(options))
-        return chosen
-
-
-class _Rolled:
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def choose(self, options: Sequence[T]) -> T:
-        return self._random.choice(options)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What may happen in a history."""
-
-    size: int = 30
-    long_gaps: bool = True
-    outside_window: bool = True
-    conflicts: bool = True
-    copies: bool = True
-    bad: bool = True
-    operations: bool = True
-    plans: bool = True
-    tests: bool = True
-    accounts: Sequence[str] = ACCOUNTS
-    profiles: Sequence[str] = PROFILES
-    messages: Sequence[str | None] = MESSAGES
-    anchors: Sequence[int] = (1, 2, 4, 15, 28, 30, 31)
-    zones: Sequence[str] = ZONES
-    types: Sequence[str] = (*_TOUCHES[:2] * 6, *_TOUCHES[2:4] * 2, *_TOUCHES, *_OTHERS)
-
-
-NEAR = Shape(long_gaps=False)
-# A few contacts who open one message again and again, and who are merged and split.
-DENSE = Shape(
-    size=40,
-    long_gaps=False,
-    outside_window=False,
-    bad=False,
-    plans=False,
-    accounts=("a",),
-    profiles=("p1", "p2", "p3", "p4"),
-    messages=("m1", "m1", "m1", "m2"),
-    types=("email_opened", "email_clicked", "email_opened", "email_unique_opened", "email_unique_clicked"),
-)
-
-# One account that uses its allowance up and changes its plan again and again.
-BUSY = Shape(
-    long_gaps=False,
-    outside_window=False,
-    bad=False,
-    operations=False,
-    copies=False,
-    accounts=("a",),
-    anchors=(2, 2, 2, 2, 15),
-    zones=("UTC", "UTC", "UTC", "Asia/Kathmandu"),
-    types=("crm_purchase", "crm_purchase", "email_opened", "email_sent"),
-)
-
-
 @dataclass
-class _History:
+class History:
     """A history in the making. `anchor` is an instant near which events share their times, for ties."""
 
     dice: Dice
     shape: Shape
     rules: Rules
-    anchor: int
+    sent: list[Sent] = field(default_factory=list)
+    anchor: int = 0
     now_ms: int = 0
     stream_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.anchor = self.dice.choose(STARTS)
+        self.now_ms = self.stream_ms = self.anchor // 1000
+
+    def grow(self, size: int) -> list[Sent]:
+        """So many more records arrive; returns them."""
+        for _ in range(size):
+            gap = self.dice.choose(_LONG_GAPS if self.shape.long_gaps else _GAPS)
+            self.now_ms += gap if gap >= 0 else _DAY_MS - self.now_ms % _DAY_MS
+            arrived_ms = self.now_ms - self.dice.choose((0,) * 9 + (1, 3_600_000))  # brokers' clocks differ
+            self.stream_ms = max(self.stream_ms, arrived_ms)
+            self.sent.append(_sent(self, arrived_ms))
+        return self.sent[len(self.sent) - size :]
 
 
 @st.composite
 def histories(draw: Callable[[st.SearchStrategy[Any]], Any], shape: Shape, rules: Rules = Rules()) -> list[Sent]:  # noqa: B008
     """What reaches one partition, in the order of arrival."""
     sizes = (*range(1, 6), *(shape.size // part for part in (4, 3, 2, 2, 1, 1, 1)))
-    return _made(_Drawn(draw), shape, rules, draw(st.sampled_from(sizes)))
+    return History(Drawn(draw), shape, rules).grow(draw(st.sampled_from(sizes)))
 
 
 def rolled(seed: int, shape: Shape, rules: Rules, size: int) -> list[Sent]:
-    """The history of a seed: longer ones than hypothesis makes."""
-    return _made(_Rolled(seed), shape, rules, size)
+    """The history of a seed."""
+    return History(Rolled(seed), shape, rules).grow(size)
 
 
-def _made(dice: Dice, shape: Shape, rules: Rules, size: int) -> list[Sent]:
-    start = dice.choose(STARTS)
-    made = _History(dice, shape, rules, start, start // 1000, start // 1000)
-    found: list[Sent] = []
-    for _ in range(size):
-        gap = dice.choose(_LONG_GAPS if shape.long_gaps else _GAPS)
-        made.now_ms += gap if gap >= 0 else _DAY_MS - made.now_ms % _DAY_MS
-        arrived_ms = made.now_ms - dice.choose((0,) * 9 + (1, 3_600_000))  # brokers' clocks differ
-        made.stream_ms = max(made.stream_ms, arrived_ms)
-        found.append(_sent(made, arrived_ms, found))
-    return found
-
-
-def _sent(made: _History, arrived_ms: int, before: list[Sent]) -> Sent:
+def _sent(made: History, arrived_ms: int) -> Sent:
     dice, shape = made.dice, made.shape
     chance = dice.choose(range(20))
-    earlier = [sent for sent in before if sent.event is not None]
+    earlier = [sent for sent in made.sent if sent.event is not None]
     if earlier and shape.copies and chance >= 16:
         sent = dice.choose(earlier[-8:])._replace(arrived_ms=arrived_ms)
         return _altered(dice, sent) if shape.conflicts and chance == 19 else sent
     if shape.bad and chance == 15:
         return _bad(dice, arrived_ms)
-    fields = _common(made, arrived_ms, f"e{len(before)}")
+    fields = _common(made, arrived_ms, f"e{len(made.sent)}")
     if shape.operations and 11 <= chance <= 14:
         return _of(_operation(dice, shape, fields), arrived_ms)
     if shape.plans and 9 <= chance <= 10:
@@ -192,7 +109,7 @@ def _of(one: Event, arrived_ms: int) -> Sent:
     return Sent(topic_of(one["type"]), arrived_ms, frame(one), one)
 
 
-def _common(made: _History, arrived_ms: int, own_id: str) -> dict[str, Any]:
+def _common(made: History, arrived_ms: int, own_id: str) -> dict[str, Any]:
     dice = made.dice
     return {
         "account_id": dice.choose(made.shape.accounts),
@@ -202,7 +119,7 @@ def _common(made: _History, arrived_ms: int, own_id: str) -> dict[str, Any]:
     }
 
 
-def _times(made: _History, arrived_ms: int) -> list[int]:
+def _times(made: History, arrived_ms: int) -> list[int]:
     """When it may have occurred: shortly before it arrived, at an instant that others share, at the window's bounds."""
     arrived, oldest = arrived_ms * 1000, made.stream_ms * 1000 - made.rules.window_days * DAY
     times = [arrived - lag for lag in _LAGS]
@@ -217,10 +134,10 @@ def _touch(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:
     name = dice.choose(shape.types)
     if not name.startswith("account_"):
         fields["profile_id"] = dice.choose((*shape.profiles * 3, None))
-    if name in _TOUCHES:
+    if TYPES[name].channel:
         ids = {"message_id": shape.messages, "campaign_id": CAMPAIGNS, "link": LINKS}
         fields |= {field: dice.choose(values) for field, values in ids.items()}
-    return event(name, **fields)
+    return event(name, **fields, **words(dice, shape, name))
 
 
 def _operation(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:

@@ -17,8 +17,9 @@ from tests.oracle.persons import is_operation, persons
 from tests.oracle.verdict import Verdict, judge
 from tests.property import running
 from tests.property.budget import SECONDS, TIMES, examples
-from tests.property.histories import BUSY, DENSE, NEAR, Shape, canonical, cuts, histories, rolled
+from tests.property.histories import canonical, cuts, histories, rolled
 from tests.property.running import Outcome, Sent
+from tests.property.shapes import BUSY, DENSE, NEAR, Shape
 
 SMALL_RULES = {"unique_days": 12, "person_profiles_max": 3}
 SMALL = Rules(**SMALL_RULES)

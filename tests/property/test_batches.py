@@ -15,8 +15,9 @@ from tests.events import context
 from tests.oracle.history import Rules
 from tests.property import running
 from tests.property.budget import SECONDS, TIMES, examples
-from tests.property.histories import BUSY, DENSE, NEAR, Shape, canonical, cuts, histories, rolled
+from tests.property.histories import canonical, cuts, histories, rolled
 from tests.property.running import Outcome, Sent
+from tests.property.shapes import BUSY, DENSE, NEAR, Shape
 
 RULES = {"unique_days": 12, "person_profiles_max": 3}
 LONG = {

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.events import context
 from tests.property import running
 from tests.property.budget import examples
-from tests.property.histories import DENSE, Shape, canonical, cuts, histories
+from tests.property.histories import canonical, cuts, histories
 from tests.property.running import Outcome, Sent
+from tests.property.shapes import DENSE, Shape
 
 NUMBERS = (1 << 32) - 1
 RULES = {"unique_days": 12, "person_profiles_max": 3}

@@ -12,8 +12,9 @@ from tests.events import context, frame, merge, split
 from tests.oracle.history import DAY, identity
 from tests.property import running
 from tests.property.budget import examples
-from tests.property.histories import DENSE, NEAR, canonical, cuts, histories
+from tests.property.histories import canonical, cuts, histories
 from tests.property.running import Outcome, Sent
+from tests.property.shapes import DENSE, NEAR
 
 STILL = replace(NEAR, plans=False, outside_window=False, bad=False)  # whatever may not depend on the order
 WIDE = {"window_days": 60}  # nothing is too late

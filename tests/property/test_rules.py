@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.events import context
 from tests.property import running
 from tests.property.budget import examples
-from tests.property.histories import DENSE, NEAR, Shape, canonical, cuts, histories
+from tests.property.histories import canonical, cuts, histories
 from tests.property.running import Outcome, Sent
+from tests.property.shapes import DENSE, NEAR, Shape
 
 
 @given(histories(DENSE) | histories(NEAR) | histories(Shape()), cuts(), st.integers(0, 1 << 32))
