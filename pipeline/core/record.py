@@ -270,7 +270,7 @@ def read_link(value: bytes) -> Link:
         raise NotARecord("no journal record: it has no Avro frame")
     try:
         head: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:HEAD_BYTES_MAX]), _HEAD, None)
-    except (EOFError, ValueError, OverflowError) as error:
+    except (EOFError, IndexError, ValueError, OverflowError) as error:
         raise NotARecord(f"no journal record: {type(error).__name__} in its head") from None
     if head["format"] != FORMAT:
         raise UnknownFormat(

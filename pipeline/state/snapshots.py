@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import time
+import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -28,6 +29,8 @@ KEPT = 2  # the newest, and one more in case it turns out damaged
 ASIDE_S_MAX = 3600.0  # an unfinished snapshot that old was left by a process that died
 _HEADER = "header.json"
 _ASIDE = ".aside-"
+# What numpy's reader says of damaged bytes: it takes a column's head for Python text.
+_DAMAGED = (EOFError, MemoryError, OSError, OverflowError, SyntaxError, TypeError, ValueError, tokenize.TokenError)
 
 
 class Doubtful(ValueError):
@@ -151,7 +154,7 @@ def _read_column(folder: Path, name: str, digest: str) -> npt.NDArray[Any]:
     try:
         with (folder / f"{name}.npy").open("rb") as file:
             column: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise Doubtful(f"{folder.name}: its column {name} cannot be read") from error
     if _digest(column) != digest:
         raise Doubtful(f"{folder.name}: its column {name} does not match its checksum")
