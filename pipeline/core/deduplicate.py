@@ -39,6 +39,14 @@ def forgotten(before: int, day: int, window_days: int) -> Mask:
     return mask & (day > before)
 
 
+def remembers_since(was: int, before: int, day: int, window_days: int) -> int:
+    """The stream day from which on every identity is remembered on stream day `day`; `was`: the one on day `before`.
+
+    A window that is made larger brings back nothing that was forgotten.
+    """
+    return max(was, day - window_days - 1) if day > before else was
+
+
 def deduplicate(seen: HashTable, gone: Mask, identity: Hashes, payload: Hashes, origin: Hashes) -> Copies:
     """Rows in stream order; the table stays as it is. `gone`: tags to be taken for forgotten."""
     order = np.argsort(identity, kind="stable")

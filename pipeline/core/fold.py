@@ -6,7 +6,7 @@ Time: the record's stream time; what a new day forgets goes first.
 
 from __future__ import annotations
 
-from pipeline.core.deduplicate import forget, remember
+from pipeline.core.deduplicate import forget, remember, remembers_since
 from pipeline.core.record import Record, Rules
 from pipeline.core.state import State
 from pipeline.core.uniques import apply_uniques
@@ -39,6 +39,7 @@ def apply(state: State, record: Record, seed: int) -> None:
 
 def _forget(state: State, before: int, day: int, rules: Rules) -> None:
     forget(state.seen, before, day, rules)
+    state.remembers_since = remembers_since(state.remembers_since, before, day, rules.window_days)
     limit = fact_limit(day, rules)
     number = state.held.fields["number"]
     state.held.drop(~state.log.alive(number.reshape(-1), limit).reshape(number.shape))

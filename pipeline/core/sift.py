@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.core.accepted import Keys
 from pipeline.core.context import Context
-from pipeline.core.deduplicate import Copies, deduplicate, forgotten
+from pipeline.core.deduplicate import Copies, deduplicate, forgotten, remembers_since
 from pipeline.core.events import Events
 from pipeline.core.hashing import Codes, Ints
 from pipeline.core.identify import identify
@@ -19,7 +19,7 @@ from pipeline.core.origins import place
 from pipeline.core.reasons import Reject
 from pipeline.core.state import State
 from pipeline.core.validate import Faults, validate
-from pipeline.core.window import DAY_US, in_the_future, too_late
+from pipeline.core.window import DAY_US, in_the_future, may_be_forgotten, too_late
 
 
 class Sifted(NamedTuple):
@@ -36,13 +36,15 @@ def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted
     """Part a batch's decoded rows; `stream` is the stream's time at each place of the batch."""
     types, account = Codes(events.columns["type"]), Codes(events.columns["account_id"])
     faults = validate(events, types, context.vocabulary)
-    _accept_window(events, stream[events.seq], context, faults)
+    before, day = state.stream_time // DAY_US, int(stream[-1]) // DAY_US
+    window_days = context.rules.window_days
+    since = remembers_since(state.remembers_since, before, day, window_days)
+    _accept_window(events, stream[events.seq], since, context, faults)
     account_hash = account.hashes(context.seed)
     identity = identify(events, account_hash, ~faults.bad, context.seed)
     rows = np.flatnonzero(~faults.bad)
     rows = rows[np.argsort(events.seq[rows], kind="stable")]
-    before, day = state.stream_time // DAY_US, int(stream[-1]) // DAY_US
-    gone = forgotten(before, day, context.rules.window_days)
+    gone = forgotten(before, day, window_days)
     copies = deduplicate(state.seen, gone, identity[rows], events.body_hash[rows], events.origin[rows])
     _report_conflicts(rows, copies, faults)
     duplicate = ~copies.is_new & ~copies.conflicts
@@ -50,10 +52,13 @@ def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted
     return Sifted(keys, faults, np.sort(rows[copies.is_new]), rows[duplicate], copies.remembered[duplicate].tolist())
 
 
-def _accept_window(events: Events, stream: Ints, context: Context, faults: Faults) -> None:
+def _accept_window(events: Events, stream: Ints, since: int, context: Context, faults: Faults) -> None:
     occurred_at, rules = events.ints("occurred_at"), context.rules
     late = too_late(occurred_at, stream, rules)
     faults.add(late, Reject.TOO_LATE, f"occurred_at is before the acceptance window of {rules.window_days} days")
+    day = np.datetime64(since + 1, "D")
+    detail = f"occurred_at is before {day}: a copy from then would not be recognised, since the window was smaller"
+    faults.add(may_be_forgotten(occurred_at, since), Reject.TOO_LATE, detail)
     early = in_the_future(occurred_at, events.arrived_at, rules)
     detail = f"occurred_at is more than {rules.future_minutes_max} minutes ahead of arrival"
     faults.add(early, Reject.IN_THE_FUTURE, detail)

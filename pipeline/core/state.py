@@ -23,9 +23,13 @@ HELD = {"number": np.uint32}
 
 @dataclass(slots=True)
 class State:
-    """`seen`: identity -> payload, origin, day. `held`: (profile or person, fact) -> number of the fact."""
+    """`seen`: identity -> payload, origin, day. `held`: (profile or person, fact) -> number of the fact.
+
+    `remembers_since`: the stream day from which on `seen` has every identity.
+    """
 
     stream_time: int = 0
+    remembers_since: int = 0
     seen: HashTable = field(default_factory=lambda: HashTable(SEEN))
     persons: Persons = field(default_factory=Persons)
     held: HashTable = field(default_factory=lambda: HashTable(HELD))
@@ -45,6 +49,7 @@ def columns(state: State) -> Columns:
     flat = {f"{part}.{name}": column for part, named in parts.items() for name, column in named.items()}
     rest = {
         "stream_time": state.stream_time,
+        "remembers_since": state.remembers_since,
         "labels": [list(label) for label in state.labels],
         "cycles": [
             [account, start, *cycle[:3], sorted(cycle.crossed)]
@@ -61,6 +66,7 @@ def from_columns(flat: Columns) -> State:
     rest = json.loads(flat["rest"].tobytes())
     state = State(
         stream_time=rest["stream_time"],
+        remembers_since=rest["remembers_since"],
         seen=_table_of(flat, "seen"),
         persons=Persons.of(_part(flat, "persons")),
         held=_table_of(flat, "held"),

@@ -30,6 +30,16 @@ def too_late(occurred_at: Ints, stream_time: Ints, rules: Rules) -> Mask:
     return late
 
 
+def may_be_forgotten(occurred_at: Ints, remembers_since: int) -> Mask:
+    """Rows whose first copy may have come before the stream day from which on all identities are remembered.
+
+    An event comes at most a day before it occurs (`rules.future_minutes_max`). Only a window that was made larger has
+    such rows: it reaches back no further than what is remembered, until it has grown to its size.
+    """
+    unsure: Mask = occurred_at < (remembers_since + 1) * DAY_US
+    return unsure
+
+
 def in_the_future(occurred_at: Ints, arrived_at: Ints, rules: Rules) -> Mask:
     """Rows that occurred too far ahead of their own arrival."""
     early: Mask = occurred_at > arrived_at + rules.future_minutes_max * MINUTE_US

@@ -24,7 +24,7 @@ from pipeline.core.record import Rules
 from pipeline.state.core import Columns
 from pipeline.state.store import Mark
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2  # the newest, and one more in case it turns out damaged
 ASIDE_S_MAX = 3600.0  # an unfinished snapshot that old was left by a process that died
 _HEADER = "header.json"

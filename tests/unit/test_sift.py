@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tests.events import NOON_MS, NOON_US, event, slab
+import pytest
+
+from pipeline.core.window import DAY_US
+from tests.events import NOON_MS, NOON_US, context, event, slab
 from tests.partition import Partition, reasons
 
-WINDOW_US = 7 * 86_400_000_000
+WINDOW_US = 7 * DAY_US
+DAY_MS = 86_400_000
 
 
 def test_what_is_invalid_is_said_before_what_is_late_or_a_copy() -> None:
@@ -33,3 +37,39 @@ def test_the_first_in_the_stream_counts_not_the_first_in_its_schema_s_group() ->
     crm, email = event("crm_custom", event_id="1"), event("email_sent", event_id="1")
     record = partition.send(event("email_sent", event_id="0"), crm, email)
     assert [(reject.topic, reject.reason) for reject in record.rejects] == [("events.email", "conflicting_duplicate")]
+
+
+@pytest.mark.parametrize(("days_ago", "fate"), [(4, "too_late"), (3, "accepted")])
+def test_a_window_made_larger_reaches_back_no_further_than_what_is_remembered(days_ago: int, fate: str) -> None:
+    partition = Partition(window_days=3)
+    copied = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
+    partition.send(copied)
+    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)  # forgets what came more than four days before
+    partition.context = context(window_days=30)
+    day_us = (NOON_US // DAY_US + 5) * DAY_US
+    record = partition.send(
+        event("email_sent", event_id="other", occurred_at=day_us - days_ago * DAY_US), at_ms=NOON_MS + 6 * DAY_MS
+    )
+    assert reasons(record) == ([fate] if fate == "too_late" else [])
+
+
+def test_no_window_lets_a_forgotten_copy_in() -> None:
+    partition = Partition(window_days=3)
+    copied = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
+    partition.send(copied)
+    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)
+    partition.context = context(window_days=30)
+    record = partition.send(copied, at_ms=NOON_MS + 5 * DAY_MS)
+    assert reasons(record) == ["too_late"]
+    assert "2024-03" in record.rejects[0].detail and "the window was smaller" in record.rejects[0].detail
+
+
+def test_a_larger_window_is_whole_once_it_has_grown() -> None:
+    partition = Partition(window_days=3)
+    partition.send(event("email_sent"))
+    partition.context = context(window_days=10)
+    partition.send(event("email_sent"), at_ms=NOON_MS + 12 * DAY_MS)
+    record = partition.send(
+        event("email_sent", event_id="old", occurred_at=NOON_US + 2 * DAY_US), at_ms=NOON_MS + 12 * DAY_MS
+    )
+    assert record.accepted == 1

@@ -84,7 +84,7 @@ def cut_header(path: Path) -> None:
 
 def other_format(path: Path) -> None:
     file = path / "header.json"
-    fields = json.loads(file.read_text()) | {"format": 2}
+    fields = json.loads(file.read_text()) | {"format": module.FORMAT + 1}
     file.write_text(json.dumps(fields))
 
 
