@@ -125,13 +125,14 @@ class Book:
     def count_with_plans(self, a: Activities, plans: Sequence[tuple[int, Plan]]) -> tuple[Ints, Ints]:
         """Rows counted, and the start of each one's cycle. `plans`: this batch's, each with its place in the stream.
 
-        Accounts with a plan in the batch are counted up to it, then after it; all others in one go.
+        Accounts with a plan in the batch are counted up to it, its own event included, then after it; all others in one
+        go.
         """
         planned = np.isin(a.account.code[a.rows], [a.account.values.index(p.account_id) for _, p in plans])
         counted = [self._count_activities(a._replace(rows=a.rows[~planned]))]
         rows = a.rows[planned]
         for seq, plan in plans:
-            at = int(np.searchsorted(a.seq[rows], seq))
+            at = int(np.searchsorted(a.seq[rows], seq, "right"))
             counted.append(self._count_activities(a._replace(rows=rows[:at])))
             self.set_plan(seq, plan)
             rows = rows[at:]

@@ -58,10 +58,10 @@ def usage(accepted: list[Event]) -> tuple[dict[Cycle, Usage], list[Alert]]:
     for event in accepted:
         if event["is_test"]:
             continue
-        if event["type"] == "account_plan_set":
-            _set_plan(ledger, event)
         if _is_activity(ledger, event):
             _count(ledger, event)
+        if event["type"] == "account_plan_set":
+            _set_plan(ledger, event)
     found = {}
     for cycle, count in ledger.counts.items():
         judging = judge(ledger.plans.get(cycle[0], []), count.end)

@@ -254,3 +254,19 @@ def test_a_cycle_that_another_anchor_lets_end_later_is_remembered_to_its_later_e
     partition.send(bought(april_6), at_ms=april_6)
     partition.send(bought(march_30), at_ms=april_6)
     assert usage(partition)[at(2023, 2, 28)] == (3, 4)
+
+
+def test_a_plan_s_own_event_is_counted_by_what_held_before_it() -> None:
+    partition = Partition()
+    sets = (["account_plan_set"], ["email_opened"], ["account_plan_set"])
+    records = [
+        partition.send(planned(10, MARCH_10 + n, activities=own), at_ms=MARCH_10 + 9) for n, own in enumerate(sets)
+    ]
+    assert [row["activity"] for record in records for row in events_of(record)] == [0, 1, 0]
+
+
+def test_plans_of_one_batch_are_counted_as_plans_of_several() -> None:
+    sets = (["account_plan_set"], ["email_opened"], ["account_plan_set"])
+    plans = [planned(10, MARCH_10 + n, activities=own) for n, own in enumerate(sets)]
+    record = Partition().send(*plans, at_ms=MARCH_10 + 9)
+    assert [row["activity"] for row in events_of(record)] == [0, 1, 0]
