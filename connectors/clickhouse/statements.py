@@ -9,6 +9,7 @@ from connectors.clickhouse.settings import WINDOW_BLOCKS, WINDOW_SECONDS, Target
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 _END = re.compile(r";\s*$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SHARED = re.compile(r"^-- \$\{(\w+)\} is .*\n((?:.*\n)*?)-- end$", re.MULTILINE)
 
 
 def token(partition: int, first: int, last: int) -> str:
@@ -39,10 +40,16 @@ def variables(target: Target) -> dict[str, str]:
 def split(text: str, values: dict[str, str]) -> list[str]:
     """A migration's statements, its variables filled in. A statement ends with a semicolon at the end of a line.
 
+    The text between a line `-- ${NAME} is ...` and a line `-- end` belongs to no statement: it is what the variable
+    stands for in this migration.
+
     Raises:
         KeyError: a variable that there is none of.
     """
-    bare = _COMMENT.sub("", text)
+    shared = {name: body.rstrip("\n") for name, body in _SHARED.findall(text)}
+    own = _SHARED.sub("", text)
+    whole = _VARIABLE.sub(lambda found: shared.get(found[1], found[0]), own)
+    bare = _COMMENT.sub("", whole)
     filled = _VARIABLE.sub(lambda found: values[found[1]], bare)
     return [part.strip() for part in _END.split(filled) if part.strip()]
 

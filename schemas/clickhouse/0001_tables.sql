@@ -64,16 +64,35 @@ COMMENT 'Rollup of events, summed while parts merge: several rows a key until th
 
 CREATE TABLE IF NOT EXISTS ${DB}.profile_seen ${ON_CLUSTER}
 (
-    account_id LowCardinality(String)                                                         COMMENT 'Tenant.',
-    profile_id String                                        CODEC(ZSTD(1))                   COMMENT 'Profile that an event named.',
-    channel    LowCardinality(String)                                                         COMMENT 'Channel; empty for profile, account and crm events.',
-    first_at   SimpleAggregateFunction(min, DateTime('UTC')) CODEC(Delta(4), ZSTD(1))         COMMENT 'First event.',
-    last_at    SimpleAggregateFunction(max, DateTime('UTC')) CODEC(Delta(4), ZSTD(1))         COMMENT 'Last event.'
+    account_id   LowCardinality(String)                                                             COMMENT 'Tenant.',
+    profile_id   String                                             CODEC(ZSTD(1))                  COMMENT 'Profile that an event named.',
+    channel      LowCardinality(String)                                                             COMMENT 'Channel; empty for profile, account and crm events.',
+    first_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC')) CODEC(Delta(8), ZSTD(1))        COMMENT 'First event.',
+    last_at      SimpleAggregateFunction(max, DateTime64(6, 'UTC')) CODEC(Delta(8), ZSTD(1))        COMMENT 'Last event.',
+    active_at    SimpleAggregateFunction(max, DateTime64(6, 'UTC')) CODEC(ZSTD(1))                  COMMENT 'Last event of a type that the person did itself; 1970-01-01 without any.',
+    delivered_at SimpleAggregateFunction(max, UInt128)              CODEC(ZSTD(1))                  COMMENT 'Moment (see profile_state) of the last email or SMS delivered; 0 without any.'
 )
 ENGINE = ${REPLICATED}AggregatingMergeTree
 ORDER BY (account_id, profile_id, channel)
 SETTINGS ${WINDOW}, merge_selector_base = 32, min_parts_to_merge_at_once = 16
-COMMENT 'Profiles that events named, tests aside: the ones that persons lists without a merge or split of theirs.';
+COMMENT 'Profiles that events named, tests aside, by channel. The ones that persons lists without a merge or split of theirs.';
+
+-- A moment is a pair (occurred_at, identity hash) as one number that sorts like it: microseconds * 2^64 + identity.
+CREATE TABLE IF NOT EXISTS ${DB}.profile_state ${ON_CLUSTER}
+(
+    account_id LowCardinality(String)                                                                 COMMENT 'Tenant.',
+    profile_id String                                                                  CODEC(ZSTD(1)) COMMENT 'Profile that it is said of: today''s person takes it along.',
+    kind       LowCardinality(String)                                                                 COMMENT 'What it is about: attribute, newsletter, email, email_hard, points, segment, ...',
+    item       String                                                                  CODEC(ZSTD(1)) COMMENT 'Which one of its kind: attribute, segment or product; empty where there is only one.',
+    last       SimpleAggregateFunction(max, Tuple(moment UInt128, value String))       CODEC(ZSTD(1)) COMMENT 'The last event about it, and what it says.',
+    three      AggregateFunction(groupArraySorted(3), Int128)                          CODEC(ZSTD(1)) COMMENT 'Of soft bounces the moments of the three latest, negative; empty elsewhere.',
+    times      SimpleAggregateFunction(sum, UInt64)                                    CODEC(ZSTD(1)) COMMENT 'Of purchases how many; 0 elsewhere.',
+    amount     SimpleAggregateFunction(sum, Decimal(38, 4))                            CODEC(ZSTD(1)) COMMENT 'Of purchases their values'' sum; 0 elsewhere.'
+)
+ENGINE = ${REPLICATED}AggregatingMergeTree
+ORDER BY (account_id, profile_id, kind, item)
+SETTINGS ${WINDOW}, merge_selector_base = 32, min_parts_to_merge_at_once = 16
+COMMENT 'What events say about a contact, by profile, whatever their order of arrival. Read it through contacts.';
 
 CREATE TABLE IF NOT EXISTS ${DB}.person_map ${ON_CLUSTER}
 (
@@ -88,6 +107,17 @@ ENGINE = ${REPLICATED}ReplacingMergeTree(version)
 ORDER BY (account_id, profile_id)
 SETTINGS ${WINDOW}
 COMMENT 'Whom a profile stands for; profiles never merged or split are absent. Always argMax(person_id, version): merging parts only saves space.';
+
+CREATE TABLE IF NOT EXISTS ${DB}.person_members ${ON_CLUSTER}
+(
+    account_id LowCardinality(String)                COMMENT 'Tenant.',
+    person_id  String                 CODEC(ZSTD(1)) COMMENT 'Person.',
+    profile_id String                 CODEC(ZSTD(1)) COMMENT 'Profile that stood for it at some time; person_map says whether it still does.'
+)
+ENGINE = ${REPLICATED}ReplacingMergeTree
+ORDER BY (account_id, person_id, profile_id)
+SETTINGS ${WINDOW}
+COMMENT 'The way back from a person to its profiles: candidates, for person_map to confirm.';
 
 CREATE TABLE IF NOT EXISTS ${DB}.allowance ${ON_CLUSTER}
 (

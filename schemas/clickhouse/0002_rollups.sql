@@ -1,5 +1,6 @@
--- The materialized views, which fill engagement and profile_seen at every insert into events.
+-- The materialized views, which fill the rollups at every insert into events and person_map.
 -- Names of results never hide the columns that they are made of: columns are written with the table's alias.
+-- One view a target: two would give their rows the same deduplication token.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.engagement_mv ${ON_CLUSTER} TO ${DB}.engagement AS
 SELECT
@@ -20,14 +21,110 @@ FROM ${DB}.events AS e
 GROUP BY account_id, day, channel, campaign_id, type, topic, partition
 COMMENT 'Fills engagement.';
 
+-- The first list: types that types.tsv calls by_person.
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_seen_mv ${ON_CLUSTER} TO ${DB}.profile_seen AS
 SELECT
     e.account_id AS account_id,
     e.profile_id AS profile_id,
     e.channel AS channel,
-    min(toDateTime(e.occurred_at, 'UTC')) AS first_at,
-    max(toDateTime(e.occurred_at, 'UTC')) AS last_at
+    min(e.occurred_at) AS first_at,
+    max(e.occurred_at) AS last_at,
+    maxIf(e.occurred_at, e.type IN (
+        'email_opened', 'email_unique_opened', 'email_clicked', 'email_unique_clicked', 'email_replied',
+        'email_complained', 'email_subscribed', 'email_unsubscribed', 'email_read', 'email_skimmed', 'email_glanced',
+        'email_confirmed',
+        'sms_clicked', 'sms_unique_clicked', 'sms_replied', 'sms_complained', 'sms_subscribed', 'sms_unsubscribed',
+        'push_opened', 'push_unique_opened', 'push_clicked', 'push_unique_clicked', 'push_complained',
+        'push_subscribed', 'push_unsubscribed', 'push_closed',
+        'telegram_opened', 'telegram_unique_opened', 'telegram_clicked', 'telegram_unique_clicked', 'telegram_replied',
+        'telegram_complained', 'telegram_subscribed', 'telegram_unsubscribed',
+        'whatsapp_opened', 'whatsapp_unique_opened', 'whatsapp_clicked', 'whatsapp_unique_clicked', 'whatsapp_replied',
+        'whatsapp_complained', 'whatsapp_subscribed', 'whatsapp_unsubscribed',
+        'viber_opened', 'viber_unique_opened', 'viber_clicked', 'viber_unique_clicked', 'viber_replied',
+        'viber_complained', 'viber_subscribed', 'viber_unsubscribed',
+        'popup_clicked', 'popup_closed', 'popup_submitted', 'popup_submit_failed', 'popup_custom',
+        'web_opened', 'web_clicked', 'web_link_followed', 'web_form_submitted', 'web_page_visited',
+        'web_session_started', 'web_pixel_loaded', 'web_logged_in', 'web_registered', 'web_searched',
+        'web_product_visited', 'web_product_searched',
+        'profile_identified',
+        'crm_custom', 'crm_cart_product_added', 'crm_cart_product_removed', 'crm_cart_updated', 'crm_purchase',
+        'crm_promocode_activated', 'crm_wallet_pass_installed', 'crm_wallet_pass_downloaded',
+        'crm_wallet_optin_updated', 'crm_wallet_status_changed', 'crm_wallet_enrolled', 'crm_wallet_redeem_failed',
+        'crm_wallet_redeemed', 'crm_wallet_pass_uninstalled', 'crm_wallet_activated_from_share',
+        'crm_wallet_pass_shared', 'crm_conversation_started', 'crm_sales_email_clicked', 'crm_sales_email_opened',
+        'crm_meeting_canceled', 'crm_payment_completed', 'crm_voucher_redeemed', 'crm_loyalty_joined'
+    )) AS active_at,
+    maxIf(
+        bitShiftLeft(toUInt128(toUnixTimestamp64Micro(e.occurred_at)), 64) + e.identity,
+        e.type IN ('email_delivered', 'sms_delivered')
+    ) AS delivered_at
 FROM ${DB}.events AS e
 WHERE e.hits = 1 AND NOT e.is_test AND e.profile_id != ''
 GROUP BY account_id, profile_id, channel
 COMMENT 'Fills profile_seen.';
+
+-- Innermost: the few events that may say something. Around it: what each says, one or several rows of
+-- (profile, kind, item, value); the loser of a migrated web push is another profile. `number` is what counts as one.
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_mv ${ON_CLUSTER} TO ${DB}.profile_state AS
+SELECT
+    s.account_id AS account_id,
+    s.said.1 AS profile_id,
+    s.said.2 AS kind,
+    s.said.3 AS item,
+    max(tuple(s.moment, s.said.4)) AS last,
+    groupArraySortedStateIf(3)(-toInt128(s.moment), kind IN ('email_soft', 'mobile_soft')) AS three,
+    countIf(kind = 'purchase') AS times,
+    sumIf(toDecimal128OrZero(extract(s.said.4, '^-?[0-9]{1,18}(?:\\.[0-9]+)?$'), 4), kind = 'purchase') AS amount
+FROM
+(
+    SELECT
+        e.account_id AS account_id,
+        bitShiftLeft(toUInt128(toUnixTimestamp64Micro(e.occurred_at)), 64) + e.identity AS moment,
+        multiIf(
+            e.type IN ('email_subscribed', 'email_unsubscribed'), 'newsletter',
+            e.type IN ('email_blocked', 'email_unblocked', 'email_paused', 'email_resumed'), 'email_flag',
+            e.type = 'email_hard_bounced', 'email_hard',
+            e.type = 'email_soft_bounced', 'email_soft',
+            e.type IN ('sms_subscribed', 'sms_unsubscribed'), 'sms',
+            e.type IN ('sms_paused', 'sms_resumed'), 'mobile_flag',
+            e.type = 'sms_hard_bounced', 'mobile_hard',
+            e.type = 'sms_soft_bounced', 'mobile_soft',
+            e.type IN ('push_subscribed', 'push_unsubscribed', 'push_subscription_refreshed', 'push_subscription_migrated'), 'web_push',
+            e.type IN ('profile_entered_segment', 'profile_exited_segment'), 'segment',
+            e.type IN ('crm_cart_product_added', 'crm_cart_product_removed'), 'product',
+            e.type = 'crm_purchase' OR (e.type = 'crm_cart_updated' AND mapContains(e.properties, 'product_ids')), 'cart',
+            ''
+        ) AS kind,
+        multiIf(kind = 'segment', e.properties['segment'], kind = 'product', e.properties['product_id'], '') AS item,
+        multiIf(
+            kind = 'cart', if(e.type = 'crm_purchase', '', e.properties['product_ids']),
+            kind IN ('email_hard', 'email_soft', 'mobile_hard', 'mobile_soft'), '',
+            substring(e.type, position(e.type, '_') + 1)
+        ) AS value,
+        if(e.type = 'push_subscription_migrated', e.properties['from_profile_id'], '') AS loser,
+        if(startsWith(e.type, 'crm_'), e.properties['points'], e.attributes['points']) AS points,
+        arrayJoin(arrayConcat(
+            if(kind = '' OR (kind IN ('segment', 'product') AND item = ''), [], [(e.profile_id, kind, item, value)]),
+            if(loser = '', [], [(loser, 'web_push', '', 'lost')]),
+            if(e.type = 'crm_purchase', [(e.profile_id, 'purchase', '', e.properties['value'])], []),
+            if(match(points, '^-?[0-9]{1,18}(\\.[0-9]+)?$'), [(e.profile_id, 'points', '', points)], []),
+            arrayMap(
+                key -> (e.profile_id, key, '', e.attributes[key]),
+                arrayFilter(key -> key IN ('email', 'first_name', 'last_name', 'date_of_birth', 'mobile_phone'), mapKeys(e.attributes))
+            )
+        )) AS said
+    FROM ${DB}.events AS e
+    WHERE e.hits = 1 AND NOT e.is_test AND e.profile_id != '' AND (e.channel = '' OR e.type IN (
+        'email_subscribed', 'email_unsubscribed', 'email_blocked', 'email_unblocked', 'email_paused', 'email_resumed',
+        'email_hard_bounced', 'email_soft_bounced',
+        'sms_subscribed', 'sms_unsubscribed', 'sms_paused', 'sms_resumed', 'sms_hard_bounced', 'sms_soft_bounced',
+        'push_subscribed', 'push_unsubscribed', 'push_subscription_refreshed', 'push_subscription_migrated'
+    ))
+) AS s
+GROUP BY account_id, profile_id, kind, item
+COMMENT 'Fills profile_state.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.person_members_mv ${ON_CLUSTER} TO ${DB}.person_members AS
+SELECT p.account_id AS account_id, p.person_id AS person_id, p.profile_id AS profile_id
+FROM ${DB}.person_map AS p
+COMMENT 'Fills person_members.';

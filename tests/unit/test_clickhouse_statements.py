@@ -48,6 +48,11 @@ def test_an_unknown_variable_is_an_error() -> None:
         statements.split("CREATE TABLE ${NOWHERE}.x;\n", statements.variables(ALONE))
 
 
+def test_text_that_statements_share_is_written_once_and_stands_in_each() -> None:
+    text = "-- ${BOTH} is what both ask for.\n    a,\n    ${DB}.b\n-- end\n\nSELECT\n${BOTH};\nSELECT 1,\n${BOTH};\n"
+    assert statements.split(text, {"DB": "d"}) == ["SELECT\n    a,\n    d.b", "SELECT 1,\n    a,\n    d.b"]
+
+
 def test_a_semicolon_inside_a_line_ends_no_statement() -> None:
     assert statements.split("SELECT 1 COMMENT 'a; b';\n-- a comment;\nSELECT 2", {}) == [
         "SELECT 1 COMMENT 'a; b'",
