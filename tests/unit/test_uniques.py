@@ -183,3 +183,31 @@ def test_a_person_that_comes_again_is_not_held_by_what_it_had_before() -> None:
     partition.send(merge(["p3"], "p2", occurred_at=NOON_US - 3))
     partition.send(opened("p3", 1))
     assert partition.by_day("unique_open") == {TODAY - 1: 1, TODAY - 3: 1}
+
+
+def person_at_the_horizon() -> Partition:
+    """p1 opened first and counts, p2, the same person, later; p1's fact was forgotten since, p2's is remembered."""
+    partition = Partition()
+    partition.send(merge(["p1"], "p2"), opened("p1", 2))
+    partition.send(opened("p2", occurred_at=NOON_US + 50 * DAY_US), at_ms=NOON_MS + 50 * DAY_MS)
+    partition.send(event("email_sent", occurred_at=NOON_US + 95 * DAY_US), at_ms=NOON_MS + 95 * DAY_MS)
+    return partition
+
+
+def test_at_the_horizon_what_is_remembered_counts_once_a_merge_regroups_it() -> None:
+    partition = person_at_the_horizon()
+    assert partition.by_day("unique_open") == {TODAY - 2: 1}
+    later = {"occurred_at": NOON_US + 95 * DAY_US}
+    for number in range(2):
+        joined = merge(["p2", f"q{number}"], f"r{number}", **later)
+        partition.send(joined, at_ms=NOON_MS + 95 * DAY_MS)
+        assert partition.by_day("unique_open") == {TODAY - 2: 1, TODAY + 50: 1}
+
+
+def test_at_the_horizon_a_merge_takes_nothing_back_from_what_was_forgotten() -> None:
+    partition = Partition()
+    partition.send(opened("p1", 2))
+    partition.send(opened("p2", occurred_at=NOON_US + 50 * DAY_US), at_ms=NOON_MS + 50 * DAY_MS)
+    joined = merge(["p1"], "p2", occurred_at=NOON_US + 95 * DAY_US)
+    partition.send(joined, at_ms=NOON_MS + 95 * DAY_MS)
+    assert partition.by_day("unique_open") == {TODAY - 2: 1, TODAY + 50: 1}
