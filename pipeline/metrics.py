@@ -6,9 +6,12 @@ never an account. They are moved once per batch, not per event.
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 REGISTRY = CollectorRegistry()
 
@@ -73,6 +76,11 @@ SINK_LAST_SUCCESS_TIMESTAMP_SECONDS = _gauge(
 )
 SINK_LAG_RECORDS = _gauge("tally_sink_lag_records", "Journal records not yet in ClickHouse.", "partition")
 
+DRIFT = _gauge("tally_drift", "Numbers that the last audit found to differ, by what it compared.", "comparison")
+AUDIT_LAST_SUCCESS_TIMESTAMP_SECONDS = _gauge(
+    "tally_audit_last_success_timestamp_seconds", "When an audit last came to a verdict, Unix time."
+)
+
 
 def serve(host: str, port: int) -> int:
     """Serve the metrics over HTTP in a thread of its own; returns the port (port 0: any free one).
@@ -82,3 +90,22 @@ def serve(host: str, port: int) -> int:
     """
     server, _thread = start_http_server(port, addr=host, registry=REGISTRY)
     return int(server.server_port)
+
+
+def write(path: Path, names: Collection[str]) -> None:
+    """Write some metrics in the text format for node-exporter's textfile collector, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written there.
+    """
+    text = generate_latest(REGISTRY.restricted_registry(names))
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
+        written = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            written.chmod(0o644)  # the collector is another user
+            written.replace(path)
+        except OSError:
+            written.unlink(missing_ok=True)
+            raise

@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 
 from pipeline.settings_faults import Fault, SettingsError
 from pipeline.settings_sources import env_name, fields, gather, nest, process_environment
-from pipeline.settings_tree import ClickHouse, Kafka, Rules, SchemaRegistry, Section, Sink, Topics, Worker
+from pipeline.settings_tree import Audit, ClickHouse, Kafka, Rules, SchemaRegistry, Section, Sink, Topics, Worker
 
 __all__ = ["Settings", "SettingsError", "load"]
 
@@ -44,6 +44,7 @@ class Settings(Section):
     rules: Rules = Rules()
     worker: Worker = Field(default_factory=Worker)
     sink: Sink = Sink()
+    audit: Audit = Audit()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -154,3 +154,10 @@ class Sink(Section):
     linger_ms: int = Field(1_000, ge=0, le=60_000, description="How long an insert waits for more rows.")
     metrics_host: str = Field("127.0.0.1", min_length=1, description="Where the metrics are served.")
     metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")
+
+
+class Audit(Section):
+    """`tally audit --every`."""
+
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Where the metrics are served.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")

@@ -1,8 +1,12 @@
-"""The audit: what the views say beside a recount from the raw rows of `events` and `rejects`, and where they differ.
+"""The recount: every number from scratch, from the raw rows of `events` and `rejects`.
 
-The recount shares nothing with the pipeline's decisions: it takes the accepted events and the map of persons, and says
-from scratch which opens and clicks are a person's first (SEMANTICS 4). It is exact as long as the events span less than
-`rules.unique_days`, beyond which an open counts as a first one again, and while no insert is open.
+It shares nothing with the pipeline's decisions: it takes the accepted events and the map of persons, and says which
+opens and clicks are a person's first (SEMANTICS 4). Where it is not exact:
+- A person whose opens or clicks of one message lie `unique_days` apart is counted a first time again, by a horizon that
+  the raw rows do not know. `uniques` counts such cases in the column BEYOND: there its uniques say nothing.
+- Of two events of one person and message at the very same microsecond, under different campaigns, the smaller identity
+  counts, which is not stored.
+- Whom a profile stands for is taken from the view `persons`: merges and splits are not stored as rows.
 """
 
 from __future__ import annotations
@@ -10,15 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from connectors.clickhouse import views
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
+from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP, Scope, Select
 
 DIFFERENCES_MAX = 100  # of each comparison: the first ones tell what is wrong
-
-_ENGAGEMENT = (
-    *("sent", "delivered", "opened", "unique_opened", "clicked", "unique_clicked", "unique_link_clicked"),
-    *("bounced", "unsubscribed", "complained", "events"),
-)
+BEYOND = "beyond"
+_DAY_US = 86_400_000_000
 _SAID, _FOUND = 0, 1  # side of a row in a comparison: the view's, the recount's
 
 
@@ -35,66 +38,138 @@ class Difference(NamedTuple):
         return f"{self.view} ({', '.join(self.key)}): {self.column} is {self.said}, the raw rows give {self.found}"
 
 
-class _Select(NamedTuple):
-    """A select of keys and numbers, as expressions; `rest` begins with FROM."""
-
-    keys: Sequence[str]
-    numbers: Sequence[str]
-    rest: str
-
-
 class _Comparison(NamedTuple):
     """What a view says, and what the sum of the selects over the raw rows gives; a missing row is zeros."""
 
     view: str
-    columns: Sequence[str]
-    said: _Select
-    found: Sequence[_Select]
+    said: Sequence[Select]
+    found: Sequence[Select]
+
+    @property
+    def columns(self) -> list[str]:
+        """The numbers that both sides have."""
+        found = {name for select in self.found for name in select.numbers}
+        return [name for select in self.said for name in select.numbers if name in found]
 
 
 def compare(service: Service) -> list[Difference]:
-    """Every comparison; empty where all numbers agree.
+    """Views beside the recount, over everything; empty where all numbers agree. Exact while no insert is open.
 
     Raises:
         Unavailable, Refused
     """
-    database = quoted(service.target.database)
-    comparisons = (_engagement(database), _allowance(database), _conservation(database), _origins(database))
+    database, all_ = quoted(service.target.database), Scope()
+    comparisons = (
+        _Comparison(
+            "engagement_daily",
+            [views.engagement(database, all_)],
+            [counts(database, all_), uniques(database, all_)],
+        ),
+        _Comparison("allowance_cycles", [views.allowance(database, all_)], [allowance(database, all_)]),
+        _Comparison(
+            "conservation",
+            [views.conservation(database, all_), views.rollup(database, all_)],
+            [accepted(database, all_), rejected(database, all_), duplicates(database, all_)],
+        ),
+        _origins(database),
+    )
     return [difference for comparison in comparisons for difference in _differences(service, comparison)]
 
 
-def _engagement(database: str) -> _Comparison:
-    """`engagement_daily` beside the events: counts by verb, uniques from scratch."""
-    keys = ("account_id", "campaign_id", "channel", "day")
-    said = _Select(keys, _ENGAGEMENT, f"FROM {database}.engagement_daily")
-    return _Comparison("engagement_daily", _ENGAGEMENT, said, [_counts(database), _uniques(database)])
-
-
-def _allowance(database: str) -> _Comparison:
-    """`allowance_cycles` beside the activities among the events."""
-    columns = ("used_as_corrected", "used_as_closed")
-    said = _Select(("account_id", "cycle_start"), columns, f"FROM {database}.allowance_cycles")
-    found = _Select(
-        ("e.account_id", "e.cycle_start"),
-        ("sum(e.activity)", "sumIf(e.activity, e.arrived_at < c.cycle_end)"),
-        f"""FROM {database}.events AS e
-LEFT JOIN {database}.allowance_cycles AS c ON e.account_id = c.account_id AND e.cycle_start = c.cycle_start
-WHERE e.activity > 0 AND e.hits = 1 AND NOT e.is_test
-GROUP BY e.account_id, e.cycle_start""",
+def counts(database: str, scope: Scope) -> Select:
+    """Events by verb."""
+    verb = "substring(type, length(channel) + 2)"
+    verbs = {
+        **{name: f"'{name}'" for name in ("sent", "delivered", "opened", "clicked", "unsubscribed", "complained")},
+        "bounced": "'soft_bounced', 'hard_bounced'",
+    }
+    numbers = {name: f"countIf({verb} IN ({verbs[name]}))" for name in ENGAGEMENT if name in verbs}
+    keys = ("account_id", "campaign_id", "channel", "toDate(occurred_at)")
+    which = f"hits = 1 AND NOT is_test AND channel != '' AND {scope.of_accounts()} AND {scope.of_journal()}"
+    return Select(
+        keys, {**numbers, "events": "count()"}, f"FROM {database}.events WHERE {which} GROUP BY {', '.join(keys)}"
     )
-    return _Comparison("allowance_cycles", columns, said, [found])
 
 
-def _conservation(database: str) -> _Comparison:
-    """`conservation` beside what the tables hold: accepted events, duplicates, dead letters, and their sum."""
-    keys, audit = ("topic", "partition"), f"FROM {database}.conservation_audit"
-    said = ("read", "journal_accepted", "journal_accepted", "journal_duplicates", "journal_rejected")
-    found = (
-        "events_accepted + counted_duplicates + dead_letters",
-        *("events_accepted", "rollup_accepted", "counted_duplicates", "dead_letters"),
+def uniques(database: str, scope: Scope, exact_days: int | None = None) -> Select:
+    """First opens, clicks and link clicks: of each person and message the earliest raw event, else the vendor's own.
+
+    With `exact_days`, BEYOND counts those whose events lie further apart.
+    """
+    kinds = ("unique_opened", "unique_clicked", "unique_link_clicked")
+    numbers = {name: f"countIf(kind = '{name}')" for name in kinds}
+    if exact_days is not None:
+        numbers[BEYOND] = f"countIf(span > {exact_days * _DAY_US})"
+    keys = ("account_id", "tupleElement(first, 1)", "channel", "tupleElement(first, 2)")
+    rest = f"""FROM
+(
+    SELECT
+        f.account_id AS account_id,
+        f.channel AS channel,
+        f.kind AS kind,
+        toUnixTimestamp64Micro(max(f.occurred_at)) - toUnixTimestamp64Micro(min(f.occurred_at)) AS span,
+        argMin(
+            tuple(f.campaign_id, toDate(f.occurred_at)),
+            tuple(f.is_vendors, f.occurred_at, f.origin_topic, f.origin_offset)
+        ) AS first
+    FROM ({_candidates(database, scope)}) AS f
+    INNER JOIN (SELECT account_id, profile_id, person_id FROM {database}.persons WHERE {scope.of_accounts()}) AS p
+        ON f.account_id = p.account_id AND f.profile_id = p.profile_id
+    GROUP BY f.account_id, f.channel, f.kind, f.about, f.link_of_kind, p.person_id
+)
+GROUP BY {", ".join(keys)}"""
+    return Select(keys, numbers, rest)
+
+
+def allowance(database: str, scope: Scope) -> Select:
+    """Activities by cycle; as closed: those that had arrived before its end."""
+    numbers = {"used_as_corrected": "sum(e.activity)", "used_as_closed": "sumIf(e.activity, e.arrived_at < c.end)"}
+    ends = (
+        f"SELECT account_id, cycle_start, cycle_end AS end FROM {database}.allowance_cycles WHERE {scope.of_accounts()}"
     )
-    columns = ("read", "accepted", "accepted in engagement", "duplicates", "rejected")
-    return _Comparison("conservation", columns, _Select(keys, said, audit), [_Select(keys, found, audit)])
+    raw = f"""SELECT account_id, cycle_start, arrived_at, activity FROM {database}.events
+    WHERE activity > 0 AND hits = 1 AND NOT is_test AND {scope.of_accounts()} AND {scope.of_journal()}"""
+    rest = f"""FROM ({raw}) AS e
+LEFT JOIN ({ends}) AS c ON e.account_id = c.account_id AND e.cycle_start = c.cycle_start
+GROUP BY e.account_id, e.cycle_start"""
+    return Select(("e.account_id", "e.cycle_start"), numbers, rest)
+
+
+def profiles(database: str, scope: Scope) -> Select:
+    """How many profiles events, merges and splits have named."""
+    rest = f"""FROM
+(
+    SELECT account_id, profile_id FROM {database}.events
+    WHERE hits = 1 AND NOT is_test AND profile_id != '' AND {scope.of_accounts()} AND {scope.of_journal()}
+    UNION ALL
+    SELECT account_id, profile_id FROM {database}.person_map WHERE {scope.of_accounts()} AND {scope.of_journal()}
+)
+GROUP BY account_id"""
+    return Select(("account_id",), {"profiles": "uniqExact(profile_id)"}, rest)
+
+
+def accepted(database: str, scope: Scope) -> Select:
+    """Accepted events by source topic and partition, and the sum of their offsets: it tells which ones they are."""
+    every = dict.fromkeys(("read", "accepted", ROLLUP), "count()")
+    rest = f"FROM {database}.events WHERE hits = 1 AND {scope.of_journal()} GROUP BY origin_topic, origin_partition"
+    return Select(("origin_topic", "origin_partition"), {**every, OFFSETS: _offsets("origin_offset")}, rest)
+
+
+def rejected(database: str, scope: Scope) -> Select:
+    """Dead letters by source topic and partition, and the sum of their offsets."""
+    rest = f"FROM {database}.rejects WHERE {scope.of_journal()} GROUP BY topic, partition"
+    numbers = {"read": "count()", "rejected": "count()", OFFSETS: _offsets("offset")}
+    return Select(("topic", "partition"), numbers, rest)
+
+
+def duplicates(database: str, scope: Scope) -> Select:
+    """Duplicates by source topic and partition; they carry no journal offset."""
+    rest = f"FROM {database}.duplicates WHERE {scope.of_partition()} GROUP BY topic, partition"
+    return Select(("topic", "partition"), {"read": "sum(events)", "duplicates": "sum(events)"}, rest)
+
+
+def _offsets(column: str) -> str:
+    return f"reinterpretAsInt64(sum({column}))"
 
 
 def _origins(database: str) -> _Comparison:
@@ -103,47 +178,12 @@ def _origins(database: str) -> _Comparison:
     rows = f"""FROM (SELECT origin_topic AS topic, origin_partition AS partition, origin_offset AS offset
     FROM {database}.events WHERE hits = 1 UNION ALL SELECT topic, partition, offset FROM {database}.rejects)
 GROUP BY topic, partition"""
-    distinct = [_Select(keys, ["uniqExact(offset)"], rows)]
-    return _Comparison("events and rejects", ["number of rows"], _Select(keys, ["count()"], rows), distinct)
+    column = "number of rows"
+    distinct = Select(keys, {column: "uniqExact(offset)"}, rows)
+    return _Comparison("events and rejects", [Select(keys, {column: "count()"}, rows)], [distinct])
 
 
-def _counts(database: str) -> _Select:
-    """Events by verb; of the unique columns nothing."""
-    verb = "substring(type, length(channel) + 2)"
-    verbs = {
-        **{name: f"'{name}'" for name in ("sent", "delivered", "opened", "clicked", "unsubscribed", "complained")},
-        "bounced": "'soft_bounced', 'hard_bounced'",
-    }
-    numbers = [f"countIf({verb} IN ({verbs[name]}))" if name in verbs else "0" for name in _ENGAGEMENT[:-1]]
-    keys = ("account_id", "campaign_id", "channel", "toDate(occurred_at)")
-    rest = f"FROM {database}.events WHERE hits = 1 AND NOT is_test AND channel != '' GROUP BY {', '.join(keys)}"
-    return _Select(keys, [*numbers, "count()"], rest)
-
-
-def _uniques(database: str) -> _Select:
-    """First opens, clicks and link clicks: of each person and message the earliest raw event, else the vendor's own."""
-    kinds = ("unique_opened", "unique_clicked", "unique_link_clicked")
-    numbers = [f"countIf(kind = '{name}')" if name in kinds else "0" for name in _ENGAGEMENT]
-    keys = ("account_id", "tupleElement(first, 1)", "channel", "tupleElement(first, 2)")
-    rest = f"""FROM
-(
-    SELECT
-        f.account_id AS account_id,
-        f.channel AS channel,
-        f.kind AS kind,
-        argMin(
-            tuple(f.campaign_id, toDate(f.occurred_at)),
-            tuple(f.is_vendors, f.occurred_at, f.origin_topic, f.origin_offset)
-        ) AS first
-    FROM ({_candidates(database)}) AS f
-    INNER JOIN {database}.persons AS p ON f.account_id = p.account_id AND f.profile_id = p.profile_id
-    GROUP BY f.account_id, f.channel, f.kind, f.about, f.link_of_kind, p.person_id
-)
-GROUP BY {", ".join(keys)}"""
-    return _Select(keys, numbers, rest)
-
-
-def _candidates(database: str) -> str:
+def _candidates(database: str, scope: Scope) -> str:
     """Every open or click of somebody, of some message; a click on a link is two candidates."""
     return f"""
 SELECT
@@ -159,29 +199,29 @@ SELECT
     if(kind = 'unique_link_clicked', link, '') AS link_of_kind
 FROM {database}.events
 WHERE hits = 1 AND NOT is_test AND channel != '' AND profile_id != '' AND about != ''
-    AND verb IN ('opened', 'unique_opened', 'clicked', 'unique_clicked')"""
+    AND verb IN ('opened', 'unique_opened', 'clicked', 'unique_clicked')
+    AND {scope.of_accounts()} AND {scope.of_journal()}"""
 
 
 def _differences(service: Service, comparison: _Comparison) -> list[Difference]:
-    view, columns, said, found = comparison
-    sides = [(_SAID, said), *((_FOUND, select) for select in found)]
-    keys = [f"k{i}" for i in range(len(said.keys))]
+    columns, width = comparison.columns, len(comparison.said[0].keys)
+    sides = [(_SAID, select) for select in comparison.said] + [(_FOUND, select) for select in comparison.found]
+    keys = [f"k{i}" for i in range(width)]
     sums = [f"sumIf(c{i}, side = {_SAID}) AS s{i}, sumIf(c{i}, side = {_FOUND}) AS f{i}" for i in range(len(columns))]
     sql = f"""SELECT {", ".join(keys)}, {", ".join(sums)}
-FROM ({" UNION ALL ".join(_side(side, select) for side, select in sides)})
+FROM ({" UNION ALL ".join(_side(side, select, columns) for side, select in sides)})
 GROUP BY {", ".join(keys)}
 HAVING {" OR ".join(f"s{i} != f{i}" for i in range(len(columns)))}
 ORDER BY {", ".join(keys)}
 LIMIT {DIFFERENCES_MAX}"""
     differences = []
     for row in service.query(sql).rows:
-        key, numbers = tuple(row[: len(keys)]), row[len(keys) :]
-        pairs = zip(columns, numbers[::2], numbers[1::2], strict=True)
-        differences += [Difference(view, key, column, s, f) for column, s, f in pairs if s != f]
+        key, numbers = tuple(row[:width]), row[width:]
+        both = zip(columns, numbers[::2], numbers[1::2], strict=True)
+        differences += [Difference(comparison.view, key, column, s, f) for column, s, f in both if s != f]
     return differences
 
 
-def _side(side: int, select: _Select) -> str:
-    keys = [f"toString({key}) AS k{i}" for i, key in enumerate(select.keys)]
-    numbers = [f"toInt64({number}) AS c{i}" for i, number in enumerate(select.numbers)]
-    return f"SELECT {', '.join(keys)}, {', '.join(numbers)}, {side} AS side {select.rest}"
+def _side(side: int, select: Select, columns: Sequence[str]) -> str:
+    whole = select._replace(numbers={name: select.numbers.get(name, "0") for name in columns})
+    return f"SELECT {views.columns(whole)}, {side} AS side {whole.rest}"

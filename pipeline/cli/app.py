@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "produce": ("pipeline.cli.produce:produce", "Publish events from JSON lines."),
     "simulate": ("pipeline.cli.simulate:simulate", "Publish seeded, realistic traffic."),
     "wait": ("pipeline.cli.wait:wait", "Wait until all that was produced is accounted for in ClickHouse."),
+    "audit": ("pipeline.cli.audit:audit", "Compare journal, views and a recount from raw rows; exit 3 on drift."),
     "query": ("pipeline.cli.clickhouse:query", "Ask ClickHouse."),
     "journal show": ("pipeline.cli.journal:show", "The journal, record by record."),
     "journal verify": ("pipeline.cli.journal:verify", "Check the journal's chain: rivals, gaps, positions."),

@@ -10,8 +10,8 @@ from prometheus_client import generate_latest
 
 from pipeline import metrics
 
-UNITS = ("events", "records", "batches", "seconds", "rows", "inserts", "errors", "rivals", "bytes", "ready")
-LABELS = {"topic", "reason", "partition", "table"}
+UNITS = ("events", "records", "batches", "seconds", "rows", "inserts", "errors", "rivals", "bytes", "ready", "drift")
+LABELS = {"topic", "reason", "partition", "table", "comparison"}
 
 
 def test_names_follow_the_convention() -> None:

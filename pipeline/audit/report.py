@@ -1,0 +1,161 @@
+"""An audit in words and as JSON.
+
+A profile's id may be a contact's address: one that looks like an address is told as its hash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import xxhash
+
+from connectors.clickhouse.views import NO_PLAN, THRESHOLD_PARTS
+from pipeline.audit.comparison import COORDINATES, Difference, Kind, odd_ones
+from pipeline.audit.fold import JOURNAL_ROWS, STATE
+from pipeline.audit.look import RECOUNT, VIEW
+from pipeline.audit.result import Audit
+
+DIFFERENCES_MAX = 1_000  # in JSON
+DIFFERENCES_SHOWN = 20
+_ADDRESS = re.compile(r"@|^\+?[\d\s().-]{7,}$")  # an e-mail address, a telephone number
+
+COMPARED: Mapping[Kind, str] = {
+    Kind.ENGAGEMENT: "engagement_daily by account, campaign, channel and day",
+    Kind.ALLOWANCE: "allowance_cycles by account and cycle",
+    Kind.ALERTS: "allowance_alerts by account, cycle and threshold",
+    Kind.PERSONS: "persons: the profiles that stand for another",
+    Kind.PROFILES: "persons: how many profiles an account has",
+    Kind.CONSERVATION: "conservation by topic and partition",
+    Kind.PARTITIONS: "every account in one partition",
+}
+# What it means when one computation stands against all others.
+_MEANING: Mapping[tuple[str, ...], str] = {
+    (VIEW,): "the view is off: its tables do not add up to what was inserted",
+    (RECOUNT,): "the raw rows are off: rows of events or rejects are missing, added or changed",
+    (VIEW, RECOUNT): "ClickHouse is off: journal and state agree with each other",
+    (JOURNAL_ROWS,): "the journal's rows are off: what was decided does not follow from the events",
+    (STATE,): "the folded state is off: it does not follow from the journal's rows",
+}
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """All of it, for `--format json`."""
+    return {
+        "drift": sum(audit.drift.values()),
+        "accounts": len(audit.accounts),
+        "days": len(audit.days),
+        "numbers": {kind.value: audit.numbers[kind] for kind in Kind},
+        "differing": {kind.value: count for kind, count in audit.drift.items()},
+        "partitions": [part._asdict() for part in sorted(audit.parts)],
+        "looked_again": audit.looked_again,
+        "campaigns_not_recounted": audit.not_recounted,
+        "seconds": round(audit.seconds, 3),
+        "differences": [_difference(difference) for difference in audit.differences[:DIFFERENCES_MAX]],
+    }
+
+
+def summary(audit: Audit) -> list[dict[str, Any]]:
+    """One row for each kind of comparison."""
+    return [
+        {
+            "": "✓" if not count else "✗",
+            "comparison": kind.value,
+            "numbers": audit.numbers[kind],
+            "differ": count,
+            "what": COMPARED[kind],
+        }
+        for kind, count in audit.drift.items()
+    ]
+
+
+def partitions(audit: Audit) -> list[dict[str, Any]]:
+    """One row for each partition."""
+    return [
+        {
+            "partition": part.partition,
+            "up to journal offset": part.offset,
+            "behind": part.behind,
+            "accounts": part.accounts,
+            "events": part.events,
+        }
+        for part in sorted(audit.parts)
+    ]
+
+
+def told(difference: Difference) -> list[str]:
+    """A difference in lines: where, the values, what it means."""
+    values = "   ".join(
+        f"{name} {_value(difference, value)}" for name, value in difference.values.items() if value is not None
+    )
+    lines = [
+        f"✗ {difference.kind.value}: {difference.counter} of " + ", ".join(_coordinates(difference)),
+        f"    {values}",
+        f"    journal partition {difference.partition}, as of offset {difference.offset}",
+    ]
+    if meaning := _meaning(difference):
+        lines.append(f"    {meaning}")
+    return lines
+
+
+def verdict(audit: Audit) -> str:
+    """One line."""
+    numbers = sum(audit.numbers.values())
+    where = (
+        f"{len(audit.accounts):,} account{'s' * (len(audit.accounts) != 1)}, {len(audit.days):,} days,"
+        f" {numbers:,} numbers, {audit.seconds:.1f} s"
+    )
+    differ = len(audit.differences)
+    return f"✗ {differ:,} of them differ ({where})" if differ else f"✓ journal, views and recount agree ({where})"
+
+
+def _coordinates(difference: Difference) -> Iterable[str]:
+    for name, value in _key(difference).items():
+        yield f"{name} {value or '(none)'}"
+
+
+def _key(difference: Difference) -> dict[str, str]:
+    names = COORDINATES[difference.kind]
+    if difference.kind is Kind.PERSONS and difference.counter != "person":
+        names = ("account", "bucket")
+    key = dict(zip(names, difference.key, strict=True))
+    if "threshold" in key:
+        key["threshold"] = f"{int(key['threshold']) / THRESHOLD_PARTS:g}"
+    return {name: nameless(value) if name == "profile" else value for name, value in key.items()}
+
+
+def _value(difference: Difference, value: int | str) -> str:
+    if isinstance(value, str):
+        return nameless(value)
+    if difference.counter == "allowance" and value == NO_PLAN:
+        return "none"
+    return f"{value:,}"
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    values = {name: nameless(value) if isinstance(value, str) else value for name, value in difference.values.items()}
+    return {
+        "comparison": difference.kind.value,
+        **_key(difference),
+        "counter": difference.counter,
+        "journal_partition": difference.partition,
+        "journal_offset": difference.offset,
+        "values": values,
+        "meaning": _meaning(difference),
+    }
+
+
+def _meaning(difference: Difference) -> str:
+    if difference.kind is Kind.PARTITIONS:
+        return "its events are keyed wrongly: every topic's key must be account_id, by murmur2"
+    if difference.kind is Kind.PERSONS:
+        return "the map of persons is off: it does not say what the registers say"
+    return _MEANING.get(tuple(odd_ones(difference.values)), "")
+
+
+def nameless(profile: str) -> str:
+    """A profile's id; its hash where the id looks like an address (in ClickHouse: hex(xxh3(profile_id)))."""
+    if not _ADDRESS.search(profile):
+        return profile
+    return f"xxh3:{xxhash.xxh3_64_intdigest(profile.encode()):016X}"

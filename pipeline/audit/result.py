@@ -1,0 +1,39 @@
+"""What an audit found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.audit.comparison import Difference, Kind
+
+
+class Part(NamedTuple):
+    """How far a partition was audited: journal records before `offset`; `behind` records were not in ClickHouse yet."""
+
+    partition: int
+    offset: int
+    behind: int
+    events: int
+    accounts: int
+
+
+@dataclass(slots=True)
+class Audit:
+    """`numbers` by kind: those that at least two computations say."""
+
+    parts: list[Part] = field(default_factory=list)
+    numbers: Counter[Kind] = field(default_factory=Counter)
+    accounts: set[str] = field(default_factory=set)
+    days: set[str] = field(default_factory=set)
+    differences: list[Difference] = field(default_factory=list)
+    looked_again: int = 0  # numbers that differed at the first look
+    not_recounted: int = 0  # campaigns whose uniques the recount cannot know
+    seconds: float = 0.0
+
+    @property
+    def drift(self) -> dict[Kind, int]:
+        """Numbers that differ, by kind; every kind is there."""
+        found = Counter(difference.kind for difference in self.differences)
+        return {kind: found[kind] for kind in Kind}

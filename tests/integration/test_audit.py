@@ -1,0 +1,196 @@
+"""The audit on a real Kafka and a real engine: no drift where all is sound; every row tampered with is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli import console
+from pipeline.cli.audit import audit
+from tests.integration.audit_world import AuditWorld
+
+ACCOUNTS = {"acc-0-a", "acc-0-b", "acc-1-a", "acc-1-b"}
+Tally = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def world(kafka: str, clickhouse: str, tmp_path: Path, seed: int) -> Iterator[AuditWorld]:
+    """Journals in Kafka, tables without a row."""
+    made = AuditWorld(kafka, clickhouse, tmp_path, seed)
+    made.make_topic()
+    made.migrate()
+    made.publish_journals()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def filled(world: AuditWorld) -> AuditWorld:
+    """All of it in the tables."""
+    world.fill()
+    return world
+
+
+@pytest.fixture
+def tally(world: AuditWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tally:
+    """`tally audit --format json` over the world: its exit code and what it printed."""
+    for name, value in world.settings.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*accounts: str, timeout: float = 30.0, metrics_file: Path | None = None) -> tuple[int, dict[str, Any]]:
+        code = 0
+        try:
+            audit(list(accounts), console.Format.JSON, timeout, metrics_file)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out = capsys.readouterr()
+        return code, json.loads(out.out) if out.out else {"err": out.err}
+
+    return run
+
+
+def test_what_a_real_sink_inserted_does_not_drift(world: AuditWorld, tally: Tally) -> None:
+    with world.sink() as sink:
+        world.await_all()
+        assert sink.stop() == 0
+    code, found = tally()
+    assert (code, found.get("err"), found.get("differences")) == (0, None, [])
+    assert found["accounts"] == len(ACCOUNTS)
+    assert found["looked_again"] == 0
+    assert [part["offset"] for part in found["partitions"]] == [world.ends[0], world.ends[1]]
+    assert all(count > 0 for count in found["numbers"].values()), found["numbers"]
+
+
+def test_one_account_can_be_audited_alone(filled: AuditWorld, tally: Tally) -> None:
+    code, found = tally("acc-1-b")
+    assert (code, found["accounts"]) == (0, 1)
+    assert [part["partition"] for part in found["partitions"]] == [1]
+
+
+def test_an_unknown_account_is_told_with_near_names(filled: AuditWorld, tally: Tally) -> None:
+    code, said = tally("acc-1-c")
+    assert code == 2
+    assert "no account 'acc-1-c'" in said["err"]
+    assert "acc-1-a" in said["err"]
+
+
+def test_nothing_inserted_yet_is_no_drift(world: AuditWorld, tally: Tally) -> None:
+    code, found = tally()
+    assert (code, found["drift"]) == (0, 0)
+    assert [part["behind"] for part in found["partitions"]] == [world.ends[0], world.ends[1]]
+
+
+def test_rows_of_another_group_are_refused(filled: AuditWorld, tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLY_SINK__GROUP_ID", "somebody-else")
+    code, said = tally()
+    assert code == 1
+    assert "TALLY_SINK__GROUP_ID" in said["err"]
+
+
+def test_a_range_that_stays_open_gives_no_verdict(filled: AuditWorld, tally: Tally) -> None:
+    filled.commit(0, 3, json.dumps({"id": "01", "at": 2, "end": 5}))
+    code, said = tally(timeout=0.5)
+    assert code == 1
+    assert "no moment without an open insert" in said["err"]
+
+
+def test_another_hash_seed_is_refused(filled: AuditWorld, tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLY_HASH_SEED", "00000000deadbeef")
+    code, said = tally()
+    assert code == 2
+    assert "TALLY_HASH_SEED" in said["err"]
+
+
+def test_an_absent_clickhouse_is_said(filled: AuditWorld, tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLY_CLICKHOUSE__URL", "http://127.0.0.1:9")
+    code, said = tally()
+    assert code == 1
+    assert "TALLY_CLICKHOUSE__URL" in said["err"]
+
+
+def test_the_metrics_are_written_whole(filled: AuditWorld, tally: Tally, tmp_path: Path) -> None:
+    path = tmp_path / "tally_audit.prom"
+    tally(metrics_file=path)
+    text = path.read_text(encoding="utf-8")
+    assert 'tally_drift{comparison="engagement"} 0.0' in text
+    assert "tally_audit_last_success_timestamp_seconds" in text
+    assert "tally_events" not in text
+    assert [file.name for file in tmp_path.iterdir() if file.name.endswith(".tmp")] == []
+
+
+OPENED = "hits = 1 AND NOT is_test AND type = 'email_opened' AND unique_open = 1"
+ONE = f"(SELECT min((journal_partition, origin_offset)) FROM {{db}}.events WHERE {OPENED})"
+OPEN_AT_ONE = f"type = 'email_opened' AND hits = 1 AND (journal_partition, origin_offset) = {ONE}"
+SETTLED = "SETTINGS mutations_sync = 2"
+TAMPER = {
+    "a row deleted from events": (
+        f"ALTER TABLE {{db}}.events DELETE WHERE {OPEN_AT_ONE} {SETTLED}",
+        {("engagement", "opened"), ("engagement", "unique_opened"), ("conservation", "accepted")},
+    ),
+    "a row added to events": (
+        (
+            "INSERT INTO {db}.events SELECT * REPLACE (origin_offset + 5000 AS origin_offset)"
+            f" FROM (SELECT * FROM {{db}}.events WHERE {OPEN_AT_ONE})"
+        ),
+        {("engagement", "opened"), ("engagement", "events"), ("conservation", "sum of offsets")},
+    ),
+    "a row of engagement changed": (
+        (
+            "INSERT INTO {db}.engagement SELECT * FROM {db}.engagement"
+            " WHERE type = 'email_delivered' AND hits = 1 ORDER BY ALL LIMIT 1"
+        ),
+        {("engagement", "delivered"), ("engagement", "events"), ("conservation", "accepted in engagement")},
+    ),
+    "a row of allowance changed": (
+        (
+            "INSERT INTO {db}.allowance SELECT * REPLACE (used + 1 AS used, version + 1 AS version)"
+            " FROM {db}.allowance ORDER BY version DESC LIMIT 1"
+        ),
+        {("allowance", "used_as_corrected")},
+    ),
+    "a row of person_map changed": (
+        (
+            "INSERT INTO {db}.person_map SELECT * REPLACE ('nobody@shop.example' AS person_id, version + 1 AS version)"
+            " FROM {db}.person_map WHERE person_id != profile_id ORDER BY version DESC LIMIT 1"
+        ),
+        {("persons", "person")},
+    ),
+    "a row of intake changed": (
+        "INSERT INTO {db}.intake VALUES ('events.email', 1, 1, 0, 1, 0)",
+        {("conservation", "read"), ("conservation", "duplicates")},
+    ),
+    "an alert lost": (
+        f"ALTER TABLE {{db}}.alerts DELETE WHERE kind = 'threshold' {SETTLED}",
+        {("alerts", "alerts")},
+    ),
+    "a profile never seen": (
+        "INSERT INTO {db}.profile_seen SELECT * REPLACE ('ghost' AS profile_id) FROM {db}.profile_seen LIMIT 1",
+        {("profiles", "profiles")},
+    ),
+    "an account in two partitions": (
+        (
+            "INSERT INTO {db}.engagement SELECT * REPLACE (1 AS partition, 0 AS hits, 0 AS accepted, 0 AS unique_open,"
+            " 0 AS unique_click, 0 AS unique_link_click) FROM {db}.engagement WHERE account_id = 'acc-0-a' LIMIT 1"
+        ),
+        {("partitions", "partitions")},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPER)
+def test_tampering_is_found_with_its_coordinates(filled: AuditWorld, tally: Tally, what: str) -> None:
+    sql, expected = TAMPER[what]
+    filled.service.command(sql.format(db=filled.name))
+    code, found = tally()
+    differing = {(difference["comparison"], difference["counter"]) for difference in found["differences"]}
+    assert code == 3
+    assert differing >= expected, found["differences"]
+    assert "nobody@shop.example" not in json.dumps(found)
+    for difference in found["differences"]:
+        assert difference["journal_partition"] in (0, 1)
+        assert difference.get("account", "acc-0-a") in ACCOUNTS
+        assert len(set(difference["values"].values()) - {None}) > 1
