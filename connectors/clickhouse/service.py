@@ -17,6 +17,9 @@ from connectors.clickhouse.settings import CONNECT_SECONDS_MAX, INSERT_SETTINGS,
 _FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 252, 285, 286, 319, 425, 473, 999})
 _AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
 _UNKNOWN_DATABASE, _UNKNOWN_TABLE = 81, 60
+_UNKNOWN_PARAMETER = 456
+_PARAMETER = re.compile(r"\{(?P<name>[A-Za-z_]\w*):\s*(?P<type>[^}]+)\}")
+_NESTED = ("Array", "Tuple", "Map")
 _EXCEPTION = re.compile(r"DB::Exception: (.*?)(?:\(version [^)]*\))?\s*(?:\(for url .*)?$", re.DOTALL)
 _NO_CONNECTION = re.compile(
     r"(Connection refused|Name or service not known|timed out|Connection reset by peer|No route to host)"
@@ -40,6 +43,34 @@ class Answer(NamedTuple):
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
+
+
+class _Literal:
+    """A parameter's value in ClickHouse's notation; the client would escape the quotes in a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+class UnknownParameters(ValueError):
+    """Values were given for parameters that the statement does not have."""
+
+
+def parameters(sql: str, texts: Mapping[str, str]) -> dict[str, object]:
+    """Values for the parameters {name:Type} of a statement, given as text: lists, tuples and maps in ClickHouse's
+    notation (['a', 'b']), all others as they stand.
+
+    Raises:
+        UnknownParameters: the statement has no parameter of a name; the message lists those that it has.
+    """
+    types = {found["name"]: found["type"] for found in _PARAMETER.finditer(sql)}
+    if unknown := sorted(texts.keys() - types.keys()):
+        has = f"it has {', '.join(sorted(types))}" if types else "it has none; one is written {name:Type}"
+        raise UnknownParameters(f"the statement has no parameter {', '.join(unknown)}: {has}")
+    return {name: _Literal(text) if types[name].startswith(_NESTED) else text for name, text in texts.items()}
 
 
 class Service:
@@ -80,7 +111,7 @@ class Service:
             raise self._fault(error) from None
         return Answer(list(found.column_names), [tuple(row) for row in found.result_rows])
 
-    def blocks(self, sql: str) -> Iterator[Answer]:
+    def blocks(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[Answer]:
         """Ask, and get the answer block by block, in bounded memory; the first block has the columns alone.
 
         Raises:
@@ -88,10 +119,11 @@ class Service:
         """
         try:
             client = self._client()
-            if client.create_query_context(sql).is_command:
-                yield self.query(sql)
+            given = dict(parameters or {})
+            if client.create_query_context(sql, parameters=given).is_command:
+                yield self.query(sql, given)
                 return
-            with client.query_row_block_stream(sql) as stream:
+            with client.query_row_block_stream(sql, parameters=given) as stream:
                 columns = list(stream.source.column_names)
                 yield Answer(columns, [])
                 for block in stream:
@@ -99,14 +131,15 @@ class Service:
         except ClickHouseError as error:
             raise self._fault(error) from None
 
-    def columns(self, sql: str) -> list[str]:
+    def columns(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[str]:
         """The columns of a select, whose answer names none where it has no rows; none where it is no select.
 
         Raises:
             Unavailable
         """
         try:
-            return [str(row[0]) for row in self.query(f"DESCRIBE TABLE ({sql.strip().rstrip(';')})").rows]
+            described = self.query(f"DESCRIBE TABLE (\n{sql.strip().rstrip(';')}\n)", parameters)
+            return [str(row[0]) for row in described.rows]
         except Refused:
             return []
 
@@ -157,6 +190,10 @@ class Service:
             return Refused(f"ClickHouse at {self.target.address} does not let {self.target.username} in; {mend}", code)
         if code in (_UNKNOWN_DATABASE, _UNKNOWN_TABLE):
             return Refused(f"{said}; if it is a table of tally's, run `tally migrate`", code)
+        if code == _UNKNOWN_PARAMETER:
+            return Refused(
+                f"{said.rstrip('.')}: a parameter of the statement lacks its value (--param NAME=VALUE)", code
+            )
         return Refused(said, code)
 
 

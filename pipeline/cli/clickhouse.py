@@ -134,40 +134,75 @@ def sink() -> None:
 
 
 def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="A statement; names are of the settings' database.")],
+    sql: Annotated[
+        str,
+        typer.Argument(metavar="SQL|-", help="A statement; names are of the settings' database. -: standard input."),
+    ],
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="A value for {NAME:Type} in the statement; any number."),
+    ] = None,
     format_: Annotated[Output, typer.Option("--format", help="How to print.")] = Output.TABLE,
 ) -> None:
     """Ask ClickHouse.
+
+    docs/analysts.md has the questions that people ask, each with its statement. Values of parameters are taken as
+    they stand; lists are written in ClickHouse's notation.
 
     Examples:
 
       tally query "SELECT campaign_id, channel, delivered, unique_opened, open_rate FROM campaign_engagement"
 
       tally query --format csv "SELECT * FROM conservation" > conservation.csv
+
+      tally query --param account=acme "SELECT * FROM allowance_cycles WHERE account_id = {account:String}"
+
+      tally query --param account=acme --param "types=['email_opened', 'email_clicked']" - < question.sql
     """
     from connectors.clickhouse.settings import QUERY_SECONDS_MAX
 
+    if sql == "-":
+        sql = sys.stdin.read()
     if not sql.strip(" \t\r\n;"):
         console.fail('no statement to ask; give one, such as tally query "SELECT 1"', console.Exit.USAGE)
+    given = _parameters(sql, param or [])
     with _clickhouse(QUERY_SECONDS_MAX, database=True) as service:
         if format_ is Output.CSV:
-            _csv(service, sql)
+            _csv(service, sql, given)
             return
-        answer = service.query(sql)
+        answer = service.query(sql, given)
         if not answer.columns:
-            answer = answer._replace(columns=service.columns(sql))
+            answer = answer._replace(columns=service.columns(sql, given))
     if format_ is Output.JSON:
         console.facts([dict(zip(answer.columns, map(json_value, row), strict=True)) for row in answer.rows])
     else:
         _table(answer)
 
 
-def _csv(service: Service, sql: str) -> None:
+def _parameters(sql: str, given: list[str]) -> dict[str, object]:
+    """The values of a statement's parameters, or the end of the command where they do not fit it."""
+    from connectors.clickhouse.service import UnknownParameters, parameters
+
+    texts = {}
+    for one in given:
+        name, is_pair, text = one.partition("=")
+        if not name or not is_pair:
+            console.fail(f"--param {one}: write it as NAME=VALUE", console.Exit.USAGE)
+        if name in texts:
+            console.fail(f"--param {name} is there twice; a list is written \"{name}=['a', 'b']\"", console.Exit.USAGE)
+        texts[name] = text
+    try:
+        return parameters(sql, texts)
+    except UnknownParameters as error:
+        console.fail(f"--param: {error}", console.Exit.USAGE)
+
+
+def _csv(service: Service, sql: str, given: dict[str, object]) -> None:
     """Write an answer block by block: it may be larger than memory."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    for number, block in enumerate(service.blocks(sql)):
+    for number, block in enumerate(service.blocks(sql, given)):
         if number == 0:
-            writer.writerow(block.columns or service.columns(sql))
+            writer.writerow(block.columns or service.columns(sql, given))
         writer.writerows([csv_value(value) for value in row] for row in block.rows)
 
 

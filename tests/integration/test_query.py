@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from connectors.clickhouse.service import Refused, Service
@@ -39,3 +41,55 @@ def test_an_answer_larger_than_memory_comes_in_blocks(clickhouse: str) -> None:
     with pytest.raises(Refused):
         list(service.blocks("SELECT nonsense"))
     service.close()
+
+
+def asked(url: str, *arguments: str, stdin: str = "") -> Result:
+    return RUNNER.invoke(app.app, ["query", *arguments], input=stdin, env={"TALLY_CLICKHOUSE__URL": url, **DATABASE})
+
+
+def test_parameters_are_taken_as_they_stand_and_lists_in_clickhouse_s_notation(clickhouse: str) -> None:
+    sql = "SELECT {text:String} AS t, {day:Date} AS d, {all:Array(String)} AS a, {none:Nullable(UInt8)} AS n"
+    values = [r"text=it's 100 % {x} \n a=b", "day=2026-02-28", "all=['it', 'b c']", "none=7"]
+    given = [part for value in values for part in ("--param", value)]
+    for output in ("json", "csv"):
+        run = asked(clickhouse, "--format", output, *given, sql)
+        assert run.exit_code == 0, run.output
+        if output == "json":
+            (row,) = json.loads(run.stdout)
+            assert row == {"t": r"it's 100 % {x} \n a=b", "d": "2026-02-28", "a": ["it", "b c"], "n": 7}
+        else:
+            assert run.stdout == "t,d,a,n\n" + r"""it's 100 % {x} \n a=b,2026-02-28,"[""it"", ""b c""]",7""" + "\n"
+
+
+def test_a_statement_comes_from_standard_input_and_may_end_in_a_comment(clickhouse: str) -> None:
+    sql = "-- how many\nSELECT number AS n FROM numbers({n:UInt8}) WHERE n > 9 -- none\n"
+    for output in ("csv", "json", "table"):
+        run = asked(clickhouse, "--format", output, "--param", "n=3", "-", stdin=sql)
+        assert run.exit_code == 0, run.output
+        assert output != "csv" or run.stdout == "n\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ([], 1, "--param NAME=VALUE"),
+        (["n"], 2, "--param n: write it as NAME=VALUE"),
+        (["=1"], 2, "--param =1: write it as NAME=VALUE"),
+        (["n=1", "n=2"], 2, "--param n is there twice"),
+        (["n=1", "m=2"], 2, "the statement has no parameter m: it has n"),
+        (["n=many"], 1, "many"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_told_with_its_name(
+    clickhouse: str, given: list[str], code: int, said: str
+) -> None:
+    options = [part for value in given for part in ("--param", value)]
+    run = asked(clickhouse, *options, "SELECT {n:UInt8}")
+    assert run.exit_code == code, run.output
+    assert said in " ".join(run.output.split())
+
+
+def test_parameters_without_a_place_in_the_statement_are_refused(clickhouse: str) -> None:
+    run = asked(clickhouse, "--param", "n=1", "SELECT '100 %'")
+    assert run.exit_code == 2
+    assert "it has none; one is written {name:Type}" in " ".join(run.output.split())
