@@ -110,7 +110,9 @@ class SchemaRegistry(Section):
 class Rules(Section):
     """The rules of acceptance and uniques (SEMANTICS 3 to 5)."""
 
-    window_days: int = Field(7, ge=1, le=120, description="Events older than that are too late.")
+    window_days: int = Field(
+        7, ge=1, le=120, description="Events older than that are too late. Made larger, it grows by a day each day."
+    )
     future_minutes_max: int = Field(
         5, ge=0, le=1440, description="How far ahead of its arrival an event may claim to be."
     )
