@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.decode import FRAME_BYTES, REFERENCE_ROWS_MAX, read, why_undecodable
+from pipeline.core.decode import BODY_BYTES_MAX, FRAME_BYTES, REFERENCE_ROWS_MAX, read, why_undecodable
 from pipeline.core.reasons import Reject
 from tests.events import SCHEMA_IDS, SCHEMAS, event, frame, slab
 
@@ -33,8 +33,16 @@ def test_every_bad_body_is_found_and_no_other(count: int, bad: dict[int, bytes])
     assert batch.groups[0].columns.num_rows == count - len(bad)
 
 
-@pytest.mark.parametrize("one", [CUT, BACKWARDS])
+@pytest.mark.parametrize("one", [CUT, BACKWARDS], ids=["cut", "backwards"])
 def test_a_batch_of_nothing_but_bad_bodies_has_no_rows(one: bytes) -> None:
     batch = read([slab("events.email", 0, *[one] * 150)], SCHEMAS)
     assert [fault.seq for fault in sorted(batch.faults)] == list(range(150))
     assert batch.groups == []
+
+
+@pytest.mark.parametrize(("past_the_bound", "is_oversized"), [(0, False), (1, True)])
+def test_the_bound_of_a_body_is_the_same_among_values_of_other_frames(past_the_bound: int, is_oversized: bool) -> None:
+    large = GOOD + b"\x00" * (FRAME_BYTES + BODY_BYTES_MAX + past_the_bound - len(GOOD))
+    batch = read([slab("events.email", 0, b"", large)], SCHEMAS)
+    expected = {0: Reject.NOT_FRAMED} | ({1: Reject.OVERSIZED} if is_oversized else {})
+    assert {fault.seq: fault.reason for fault in batch.faults} == expected
