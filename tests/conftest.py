@@ -14,6 +14,8 @@ from collections.abc import Callable
 import hypothesis
 import pytest
 
+pytest_plugins = ["tests.real_parts"]
+
 REQUIRED = "TALLY_REQUIRE_REAL"
 SEED = "TALLY_TEST_SEED"
 
