@@ -128,7 +128,7 @@ def _reconciliation(told: list[Told], verdict: Verdict) -> list[Row]:
     for (account, campaign, channel), counts in groups.items():
         vendor = counts["unique_opened"], counts["unique_clicked"]
         ours = counts["unique_open"], counts["unique_click" if channel == "viber" else "unique_link_click"]
-        row = {"account_id": account, "campaign_id": campaign, "channel": channel}
+        row: Row = {"account_id": account, "campaign_id": campaign, "channel": channel}
         row |= {"our_opens": ours[0], "vendor_opens": vendor[0], "opens_difference": ours[0] - vendor[0]}
         row |= {"our_clicks": ours[1], "vendor_clicks": vendor[1], "clicks_difference": ours[1] - vendor[1]}
         rows += [row] if any(vendor) else []

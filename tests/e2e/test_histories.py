@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from tests.oracle.history import identity
 Rows = list[dict[str, Any]]
 Sides = tuple[list[Judged], Views]
 
+PEOPLE = 20  # who are asked for one by one
+RANKED = ("person_id", "first_seen", "last_seen", "last_active")
 FIRST = re.compile(r"same identity as the event at (\S+) offset (\d+) of this partition, with another payload")
 
 
@@ -55,6 +58,26 @@ def test_a_wrong_column_and_a_row_lost_or_twice_are_found(sides: Sides, view: st
     assert len(_differences(view, says, [row, row, *others])) > before
 
 
+def test_the_fast_paths_of_contacts_say_what_the_oracle_says(world: World, sides: Sides) -> None:
+    judged, found = sides
+    says = expected(judged, found)
+    people = random.Random(f"{world.seed} people").sample(says["contacts"], PEOPLE)
+    for sheet in people:
+        account, person = sheet["account_id"], sheet["person_id"]
+        asked = f"(account = '{account}', person = '{person}')"
+        assert world.deployment.rows(f"contact_sheet{asked}") == [sheet]
+        timeline = world.deployment.rows(f"contact_timeline{asked}")
+        theirs = [row for row in says["contact_activity"] if _is_about(row, account, person)]
+        assert _differences("contact_activity", theirs, timeline) == []
+        assert [row["occurred_at"] for row in timeline] == sorted((row["occurred_at"] for row in theirs), reverse=True)
+    for account in {sheet["account_id"] for sheet in people}:
+        ranks = world.deployment.rows(f"contact_ranks(account = '{account}')")
+        theirs = [
+            {name: sheet[name] for name in RANKED} for sheet in says["contacts"] if sheet["account_id"] == account
+        ]
+        assert _differences("contact_ranks", theirs, ranks, RANKED[:1]) == []
+
+
 def test_a_conflicting_duplicate_names_the_event_that_it_conflicts_with(sides: Sides) -> None:
     judged, found = sides
     told = {(one.number, e["topic"], e["offset"]): (n, e) for one in judged for n, e in enumerate(one.told)}
@@ -89,8 +112,12 @@ def test_kills_in_the_middle_change_nothing(kafka: str, clickhouse: str, seed: i
         killed.assert_equal(killed.judged(), killed.found())
 
 
-def _differences(view: str, says: Rows, found: Rows) -> list[str]:
-    return comparison.differences({view: KEYS[view]}, {view: says}, {view: found})
+def _differences(view: str, says: Rows, found: Rows, keys: tuple[str, ...] = ()) -> list[str]:
+    return comparison.differences({view: keys or KEYS[view]}, {view: says}, {view: found})
+
+
+def _is_about(row: dict[str, Any], account: str, person: str) -> bool:
+    return row["profile_id"] != "" and (row["account_id"], row["person_id"]) == (account, person)
 
 
 def _sorted(rows: Rows) -> list[str]:
