@@ -225,3 +225,35 @@ LIMIT {DIFFERENCES_MAX}"""
 def _side(side: int, select: Select, columns: Sequence[str]) -> str:
     whole = select._replace(numbers={name: select.numbers.get(name, "0") for name in columns})
     return f"SELECT {views.columns(whole)}, {side} AS side {whole.rest}"
+
+
+ROW = (
+    *("account_id", "campaign_id", "channel", "type", "toUnixTimestamp64Micro(occurred_at)", "origin_topic"),
+    *("origin_offset", "is_test", "hits", "unique_open", "unique_click", "unique_link_click", "activity"),
+)
+
+
+def by_record(database: str) -> str:
+    """Of every journal record before an offset: its rows, and sums that tell whether they are the right ones.
+
+    Parameters partition, before. Columns: journal offset, rows, events, uniques, source offsets; dead letters, theirs.
+    """
+    which = "WHERE journal_partition = {partition:UInt16} AND journal_offset < {before:UInt64} GROUP BY at"
+    uniques_ = "sum(unique_open + 100 * unique_click + 10000 * unique_link_click)"
+    return f"""SELECT at, sum(n), sum(h), sum(u), sum(o), sum(d), sum(p) FROM
+(
+    SELECT journal_offset AS at, count() AS n, sum(hits) AS h, {uniques_} AS u, sum(origin_offset) AS o, 0 AS d, 0 AS p
+    FROM {database}.events {which}
+    UNION ALL
+    SELECT journal_offset AS at, 0, 0, 0, 0, count(), sum(offset) FROM {database}.rejects {which}
+)
+GROUP BY at ORDER BY at"""
+
+
+def of_record(database: str) -> str:
+    """The rows of one journal record, as ROW names them, then its dead letters; parameters partition, at."""
+    which = "WHERE journal_partition = {partition:UInt16} AND journal_offset = {at:UInt64}"
+    letters = "account_id, '', '', reason, toUnixTimestamp64Milli(arrived_at) * 1000, topic, offset"
+    return f"""SELECT {", ".join(f"{name} AS r{i}" for i, name in enumerate(ROW))} FROM {database}.events {which}
+UNION ALL
+SELECT {letters}, false, 0, 0, 0, 0, 0 FROM {database}.rejects {which}"""

@@ -10,7 +10,8 @@ from connectors.clickhouse.views import ALERTS, ALLOWANCE, CONSERVATION, ENGAGEM
 from pipeline.audit.comparison import Kind, Side
 from pipeline.audit.faults import AuditFailed
 from pipeline.audit.folded import UNIQUES, Absolutes, Moved, first_day, uniques
-from pipeline.audit.sums import Sums
+from pipeline.audit.sums import Key, Sums
+from pipeline.audit.trace import Lines
 from pipeline.core import fold
 from pipeline.core.context import RULES_VERSION, fingerprint
 from pipeline.core.record import Record, Rules
@@ -38,9 +39,10 @@ class Fold:
             rules.person_profiles_max,
             fingerprint(self._seed),
         )
-        self._place = Place(physical(settings.topics.prefix, JOURNAL), partition)
+        self.place = Place(physical(settings.topics.prefix, JOURNAL), partition)
         self._sums, self._absolutes, self._moved = Sums(partition), Absolutes(), Moved(self._seed)
         self._store = PartitionStore(partition, self)
+        self.lines = Lines()
 
     @property
     def offset(self) -> int:
@@ -64,7 +66,7 @@ class Fold:
             AuditFailed: the journal is not the one that the sinks inserted from, or is not whole.
             WrongSetting: another hash seed.
         """
-        bounds = (await session.bounds([self._place]))[self._place]
+        bounds = (await session.bounds([self.place]))[self.place]
         if bounds.first > 0:
             raise AuditFailed(
                 f"journal partition {self.partition} begins at offset {bounds.first}: its beginning is gone, so there"
@@ -76,7 +78,7 @@ class Fold:
                 " it was truncated, or the sinks' group was set back. See `tally journal verify`"
             )
         try:
-            async for entries in session.read(self._place, self.offset, position.offset):
+            async for entries in session.read(self.place, self.offset, position.offset):
                 self._store.accept_all(entries)
                 tell(self.offset)
         except Refused as error:
@@ -85,7 +87,7 @@ class Fold:
 
     async def behind(self, session: Session) -> int:
         """How many records the journal has behind where this fold stands."""
-        return (await session.bounds([self._place]))[self._place].next - self.offset
+        return (await session.bounds([self.place]))[self.place].next - self.offset
 
     def sides(self, kind: Kind, accounts: Collection[str]) -> list[Side]:
         """What the journal's rows and the folded state say."""
@@ -111,6 +113,10 @@ class Fold:
                 return [Side(JOURNAL_ROWS, (*CONSERVATION, ROLLUP, OFFSETS), sums.conservation())]
         return []
 
+    def is_recounted(self, key: Key, column: str) -> bool:
+        """Whether a recount knows this number of a cycle: not how many it had as closed, where its end was moved."""
+        return column != "used_as_closed" or key not in self._absolutes.stretched
+
     def pairs(self, account: str, bucket: int) -> dict[str, str]:
         """Profile and person of the profiles of a bucket that stand for another, as the registers say."""
         return self._moved.pairs(self._store.state, account, bucket)
@@ -124,6 +130,7 @@ class Fold:
         fold.apply(state, record, self._seed)
         self.rules = record.rules
         self._sums.take(record)
+        self.lines.take(self._store.next_offset, record)
         self._absolutes.take(record)
         self._moved.take(record.persons)
 

@@ -75,10 +75,15 @@ class Absolutes:
     def __init__(self) -> None:
         self._cycles: dict[tuple[str, int], Allowance] = {}
         self._alerts: dict[Key, Numbers] = {}
+        self.stretched: set[Key] = set()  # cycles whose end a plan has moved: "as closed" was counted by both ends
 
     def take(self, record: Record) -> None:
         """One more record."""
-        self._cycles.update({(cycle.account_id, cycle.cycle_start): cycle for cycle in record.allowance})
+        for cycle in record.allowance:
+            place = (cycle.account_id, cycle.cycle_start)
+            if self._cycles.get(place, cycle).cycle_end != cycle.cycle_end:
+                self.stretched.add((cycle.account_id, instant(cycle.cycle_start)))
+            self._cycles[place] = cycle
         for alert in record.alerts:
             numbers = self._alerts.setdefault(
                 _alert_key(alert), dict.fromkeys(("alerts", "used", "allowance", "occurred_at"), 0)

@@ -80,7 +80,7 @@ class Looks:
 
         `timeout`: seconds to wait for any one moment without an open insert.
         """
-        self._service, self._commits, self._exact_days, self._timeout = service, commits, exact_days, timeout
+        self.service, self._commits, self._exact_days, self._timeout = service, commits, exact_days, timeout
         self._database = quoted(service.target.database)
 
     def accounts(self) -> list[tuple[str, int, int]]:
@@ -89,7 +89,7 @@ class Looks:
         Raises:
             Unavailable, Refused
         """
-        return [(str(a), int(p), int(n)) for a, p, n in self._service.query(views.accounts(self._database)).rows]
+        return [(str(a), int(p), int(n)) for a, p, n in self.service.query(views.accounts(self._database)).rows]
 
     def all(self, units: Sequence[Unit], tell: Callable[[int], None]) -> list[Look]:
         """A whole look at every unit; `tell` is called with the number of looks done. Cuts units that take too long.
@@ -189,7 +189,7 @@ class Looks:
         if not look.unit.accounts:
             return False
         scope = Scope(look.unit.accounts, look.unit.partition, look.position.offset)
-        return bool(self._service.query(views.moved_since(self._database, scope), scope.parameters()).rows[0][0])
+        return bool(self.service.query(views.moved_since(self._database, scope), scope.parameters()).rows[0][0])
 
     def _side(self, name: str, scope: Scope, *selects: Callable[[str, Scope], Select]) -> Side:
         made = [select(self._database, scope) for select in selects]
@@ -200,12 +200,12 @@ class Looks:
         width = len(select.keys)
         return {
             tuple(row[:width]): dict(zip(select.numbers, row[width:], strict=True))
-            for row in self._service.query(views.sql(select), scope.parameters()).rows
+            for row in self.service.query(views.sql(select), scope.parameters()).rows
         }
 
     def _pairs(self, scope: Scope, key: Key) -> dict[str, str]:
         parameters = {**scope.parameters(), "account": key[0], "bucket": int(key[1])}
-        rows = self._service.query(views.pairs(self._database, scope, PAIRS_MAX), parameters).rows
+        rows = self.service.query(views.pairs(self._database, scope, PAIRS_MAX), parameters).rows
         return {str(profile): str(person) for profile, person in rows}
 
 

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from pipeline.audit.comparison import Difference, Found, Kind, compare, still
+from pipeline.audit.comparison import Difference, Found, Kind, Side, compare, still
 from pipeline.audit.fold import STATE, Fold
-from pipeline.audit.look import VIEW, Look, Unit, units
+from pipeline.audit.look import RECOUNT, VIEW, Look, Looks, Unit, units
 from pipeline.audit.result import Audit, Part
+from pipeline.audit.trace import Trace
 from pipeline.journal.ports import Session
 
 BUCKETS_MAX = 20  # of persons, in one look, that are told profile by profile; beyond it as counts
 
 Tell = Callable[[Callable[[], str]], None]
-TakeLooks = Callable[[Sequence[Unit], Callable[[int], None]], list[Look]]  # see `Looks.all`
 
 
 class PartitionAudit:
     """See the module. It adds what it finds to `result`."""
 
-    def __init__(self, fold: Fold, looks: TakeLooks, result: Audit, tell: Tell) -> None:
+    def __init__(self, fold: Fold, looks: Looks, result: Audit, tell: Tell) -> None:
         self._fold, self._looks, self._result, self._tell = fold, looks, result, tell
         self._differs: list[Difference] = []
         self._again: list[Unit] = []
@@ -38,7 +38,9 @@ class PartitionAudit:
         if whole and (more := sorted(self._fold.accounts - listed)):
             listed.update(more)
             await self._first(session, units([(account, self._fold.partition, 0) for account in more]))
-        await self._second(session)
+        if await self._second(session):
+            trace = Trace(self._looks.service, session, self._fold.place)
+            self._result.rows += await trace.rows(self._fold.lines, self._fold.offset)
         self._result.accounts |= listed
         behind = await self._fold.behind(session)
         self._result.parts.append(Part(self._fold.partition, self._fold.offset, behind, self._fold.events, len(listed)))
@@ -55,7 +57,9 @@ class PartitionAudit:
                 self._again.append(look.unit._replace(buckets=tuple(buckets)[:BUCKETS_MAX]))
                 self._differs += differs
 
-    async def _second(self, session: Session) -> None:
+    async def _second(self, session: Session) -> bool:
+        """Whether anything differs still."""
+        before = len(self._result.differences)
         self._result.looked_again += len(self._differs)
         async for look in self._seen(session, self._again):
             found = self._compared(look)
@@ -64,6 +68,7 @@ class PartitionAudit:
             told = [d for key in sorted(apart) for d in self._told_apart(look, key)]
             self._result.differences += [d for d in drift if d.kind is not Kind.PERSONS or d.key not in apart]
             self._result.differences += told
+        return len(self._result.differences) > before
 
     async def _seen(self, session: Session, wanted: Sequence[Unit]) -> AsyncIterator[Look]:
         """A look at each unit, in the order of their offsets; the fold is there when it comes."""
@@ -75,18 +80,24 @@ class PartitionAudit:
         def tell_fold(offset: int) -> None:
             self._tell(lambda: f"{where}: {offset:,} journal records folded, {self._fold.events:,} events")
 
-        for look in sorted(self._looks(wanted, tell_look), key=lambda look: look.position.offset):
+        for look in sorted(self._looks.all(wanted, tell_look), key=lambda look: look.position.offset):
             await self._fold.advance(session, look.position, tell_fold)
             yield look
 
     def _compared(self, look: Look) -> dict[Kind, Found]:
         found = {}
-        for kind, seen in look.sides.items():
-            sides = [*self._fold.sides(kind, frozenset(look.unit.accounts)), *seen]
+        for kind in look.sides:
+            sides = self._sides(kind, look)
             found[kind] = compare(kind, sides, self._fold.partition, look.position.offset)
             if kind is Kind.ENGAGEMENT:
                 self._result.days |= {key[3] for side in sides for key in side.rows}
         return found
+
+    def _sides(self, kind: Kind, look: Look) -> list[Side]:
+        sides = [*self._fold.sides(kind, frozenset(look.unit.accounts)), *look.sides[kind]]
+        if kind is not Kind.ALLOWANCE:
+            return sides
+        return [side._replace(says=self._fold.is_recounted) if side.name == RECOUNT else side for side in sides]
 
     def _told_apart(self, look: Look, key: tuple[str, ...]) -> list[Difference]:
         """The profiles of a bucket that stand for one person by the registers and for another by the view."""

@@ -16,6 +16,7 @@ from pipeline.audit.comparison import COORDINATES, Difference, Kind, odd_ones
 from pipeline.audit.fold import JOURNAL_ROWS, STATE
 from pipeline.audit.look import RECOUNT, VIEW
 from pipeline.audit.result import Audit
+from pipeline.audit.trace import Row
 
 DIFFERENCES_MAX = 1_000  # in JSON
 DIFFERENCES_SHOWN = 20
@@ -52,6 +53,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "looked_again": audit.looked_again,
         "campaigns_not_recounted": audit.not_recounted,
         "seconds": round(audit.seconds, 3),
+        "rows": [row._asdict() for row in audit.rows],
         "differences": [_difference(difference) for difference in audit.differences[:DIFFERENCES_MAX]],
     }
 
@@ -99,6 +101,15 @@ def told(difference: Difference) -> list[str]:
     return lines
 
 
+def rows(audit: Audit) -> list[str]:
+    """The raw rows that are not what the journal says, in lines."""
+    if not audit.differences:
+        return []
+    if not audit.rows:
+        return ["The raw rows are what the journal says, record by record: look at the tables behind the views."]
+    return ["Raw rows that are not what the journal says:", *map(_row, audit.rows)]
+
+
 def verdict(audit: Audit) -> str:
     """One line."""
     numbers = sum(audit.numbers.values())
@@ -108,6 +119,13 @@ def verdict(audit: Audit) -> str:
     )
     differ = len(audit.differences)
     return f"✗ {differ:,} of them differ ({where})" if differ else f"✓ journal, views and recount agree ({where})"
+
+
+def _row(row: Row) -> str:
+    what = "missing in ClickHouse" if row.what == "missing" else "in ClickHouse alone    "
+    about = f"{row.type} of account {row.account or '(none)'}, campaign {row.campaign or '(none)'}, {row.day}"
+    source = f"{row.topic}, partition {row.partition}, offset {row.offset}" if row.topic else "a correction"
+    return f"    {what}  {about} ({source}); journal offset {row.journal_offset}"
 
 
 def _coordinates(difference: Difference) -> Iterable[str]:

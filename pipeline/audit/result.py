@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.audit.comparison import Difference, Kind
+from pipeline.audit.trace import Row
 
 
 class Part(NamedTuple):
@@ -28,6 +29,7 @@ class Audit:
     accounts: set[str] = field(default_factory=set)
     days: set[str] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)  # raw rows that are not what the journal says
     looked_again: int = 0  # numbers that differed at the first look
     not_recounted: int = 0  # campaigns whose uniques the recount cannot know
     seconds: float = 0.0

@@ -66,7 +66,7 @@ async def _audit(
     reader = KafkaReader(aiokafka_client(settings), settings.topics.journal_message_bytes)
     async with reader.session() as session:
         for partition, of_accounts in sorted(parts.items()):
-            one = PartitionAudit(Fold(settings, partition), looks.all, *out)
+            one = PartitionAudit(Fold(settings, partition), looks, *out)
             await one.run(session, [Unit(partition), *of_accounts], whole)
 
 

@@ -132,6 +132,8 @@ def _print(found: Audit, format_: console.Format) -> None:
     rest = len(found.differences) - report.DIFFERENCES_SHOWN
     if rest > 0:
         out.print(f"and {rest:,} more: --format json tells up to {report.DIFFERENCES_MAX:,}", markup=False)
+    for line in report.rows(found):
+        out.print(line, markup=False)
     out.print(report.verdict(found), style="red" if found.differences else "green", markup=False)
 
 

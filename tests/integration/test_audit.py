@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from connectors.clickhouse.ranges import Position
+from pipeline.audit.comparison import Kind
+from pipeline.audit.look import Looks, Unit
 from pipeline.cli import console
 from pipeline.cli.audit import audit
 from tests.integration.audit_world import AuditWorld
@@ -98,6 +101,51 @@ def test_a_range_that_stays_open_gives_no_verdict(filled: AuditWorld, tally: Tal
     assert "no moment without an open insert" in said["err"]
 
 
+class Said:
+    """Offset commits as a test says them, the last one for ever."""
+
+    def __init__(self, *positions: Position) -> None:
+        self._positions = list(positions)
+
+    def position(self, partition: int) -> Position:
+        return self._positions.pop(0) if len(self._positions) > 1 else self._positions[0]
+
+
+def looks(world: AuditWorld, said: Said, timeout: float = 5.0) -> Looks:
+    return Looks(world.service, said, 80, timeout)
+
+
+@pytest.mark.parametrize("accounts", [(), ("acc-0-a", "acc-0-b")])
+def test_a_look_during_which_something_was_inserted_is_taken_again(
+    filled: AuditWorld, accounts: tuple[str, ...]
+) -> None:
+    closed, later = Position(5, 1, 4), Position(6, 2, 5)
+    said = Said(closed, closed, later, later)  # asked before the wait, before the views, behind them, and so on
+    seen = looks(filled, said).all([Unit(0, accounts)], lambda done: None)
+    assert {look.position for look in seen} == {later}
+    assert sorted(account for look in seen for account in look.unit.accounts) == sorted(accounts)
+
+
+def test_no_look_is_taken_while_a_range_is_open(filled: AuditWorld) -> None:
+    closed = Position(6, 2, 5)
+    said = Said(Position(5, 1, 4, end=6), Position(5, 1, 4, end=6), closed)
+    (look,) = looks(filled, said).all([Unit(0)], lambda done: None)
+    assert look.position == closed
+
+
+def test_a_range_that_opens_behind_the_wait_tears_the_look(filled: AuditWorld) -> None:
+    closed, opened, done = Position(5, 1, 4), Position(5, 1, 4, end=6), Position(6, 2, 5)
+    (look,) = looks(filled, Said(closed, closed, opened, opened, done)).all([Unit(0)], lambda done: None)
+    assert look.position == done
+
+
+def test_raw_rows_of_later_records_are_left_out(filled: AuditWorld) -> None:
+    (look,) = looks(filled, Said(Position(2, 1, 1))).all([Unit(0)], lambda done: None)
+    view, raw = look.sides[Kind.CONSERVATION]
+    key = ("events.email", "0")
+    assert 0 < (raw.number(key, "accepted") or 0) < (view.number(key, "accepted") or 0)
+
+
 def test_another_hash_seed_is_refused(filled: AuditWorld, tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALLY_HASH_SEED", "00000000deadbeef")
     code, said = tally()
@@ -129,7 +177,7 @@ SETTLED = "SETTINGS mutations_sync = 2"
 TAMPER = {
     "a row deleted from events": (
         f"ALTER TABLE {{db}}.events DELETE WHERE {OPEN_AT_ONE} {SETTLED}",
-        {("engagement", "opened"), ("engagement", "unique_opened"), ("conservation", "accepted")},
+        {("engagement", "opened"), ("engagement", "events"), ("conservation", "accepted")},
     ),
     "a row added to events": (
         (
@@ -179,6 +227,22 @@ TAMPER = {
         {("partitions", "partitions")},
     ),
 }
+
+
+@pytest.mark.parametrize(("what", "kept"), [("deleted", "missing"), ("added", "foreign")])
+def test_the_raw_row_is_named_by_its_source_and_its_journal_record(
+    filled: AuditWorld, tally: Tally, what: str, kept: str
+) -> None:
+    one = filled.service.query(f"SELECT * FROM {ONE.format(db=filled.name)}").rows[0][0]
+    filled.service.command(
+        TAMPER[f"a row {what} {'from' if what == 'deleted' else 'to'} events"][0].format(db=filled.name)
+    )
+    _, found = tally()
+    (row,) = found["rows"]
+    assert (row["what"], row["type"], row["topic"], row["partition"]) == (kept, "email_opened", "events.email", one[0])
+    assert row["offset"] == one[1] + (5000 if what == "added" else 0)
+    assert row["account"] in ACCOUNTS
+    assert row["journal_offset"] < filled.ends[one[0]]
 
 
 @pytest.mark.parametrize("what", TAMPER)

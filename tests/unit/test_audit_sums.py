@@ -10,7 +10,7 @@ from pipeline.audit import folded
 from pipeline.audit.folded import Absolutes, Moved, bucket_of
 from pipeline.audit.sums import Sums, day, instant, signed
 from pipeline.core import fold
-from pipeline.core.record import decode
+from pipeline.core.record import Allowance, Record, decode
 from pipeline.core.state import State
 from tests.events import NOON_US, SEED, event, merge, plan, split
 from tests.integration.audit_world import journal
@@ -102,6 +102,16 @@ def test_cycles_are_the_last_word_and_alerts_are_added_up() -> None:
     assert {key[3] for key in absolutes.alerts(WHO)} <= {"500000", "1000000"}
     assert absolutes.alerts(WHO)
     assert absolutes.alerts(("other",)) == {}
+
+
+def test_a_cycle_whose_end_was_moved_is_noted() -> None:
+    absolutes = Absolutes()
+    cycle = Allowance("acme", NOON_US, NOON_US + 10, 1, 1, None, ())
+    for one in (cycle, cycle._replace(used=2), cycle._replace(account_id="other", cycle_end=NOON_US + 9)):
+        absolutes.take(Record(Partition().context.rules, NOON_US, [], allowance=[one]))
+    assert absolutes.stretched == set()
+    absolutes.take(Record(Partition().context.rules, NOON_US, [], allowance=[cycle._replace(cycle_end=NOON_US + 20)]))
+    assert absolutes.stretched == {("acme", "2024-03-01 12:00:00")}
 
 
 def test_instants_and_sums_are_written_as_clickhouse_writes_them() -> None:
