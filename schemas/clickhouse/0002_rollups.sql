@@ -1,6 +1,6 @@
 -- The materialized views, which fill the rollups at every insert into events and person_map.
 -- Names of results never hide the columns that they are made of: columns are written with the table's alias.
--- One view a target: two would give their rows the same deduplication token.
+-- A row's deduplication token names range and view, so two views may fill one table.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.engagement_mv ${ON_CLUSTER} TO ${DB}.engagement AS
 SELECT
@@ -63,16 +63,62 @@ WHERE e.hits = 1 AND NOT e.is_test AND e.profile_id != ''
 GROUP BY account_id, profile_id, channel
 COMMENT 'Fills profile_seen.';
 
--- Innermost: the few events that may say something. Around it: what each says, one or several rows of
--- (profile, kind, item, value); the loser of a migrated web push is another profile. `number` is what counts as one.
+-- profile_state has two views, since most events that say something are bounces and say one thing. A bounce's own view
+-- of many lines cost 5 µs a row; here it is 1.
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_mv ${ON_CLUSTER} TO ${DB}.profile_state AS
+SELECT
+    s.account_id AS account_id,
+    s.profile_id AS profile_id,
+    s.kind AS kind,
+    '' AS item,
+    maxIf(tuple(s.moment, s.value), s.kind NOT IN ('email_soft', 'mobile_soft')) AS last,
+    groupArraySortedStateIf(3)(-toInt128(s.moment), s.kind IN ('email_soft', 'mobile_soft')) AS three,
+    0 AS times,
+    0 AS amount
+FROM
+(
+    SELECT
+        e.account_id AS account_id,
+        e.profile_id AS profile_id,
+        bitShiftLeft(toUInt128(toUnixTimestamp64Micro(e.occurred_at)), 64) + e.identity AS moment,
+        toString(e.type) AS value,
+        transform(
+            e.type,
+            [
+                'email_subscribed', 'email_unsubscribed',
+                'email_blocked', 'email_unblocked', 'email_paused', 'email_resumed',
+                'email_hard_bounced', 'email_soft_bounced',
+                'sms_subscribed', 'sms_unsubscribed',
+                'sms_paused', 'sms_resumed',
+                'sms_hard_bounced', 'sms_soft_bounced',
+                'push_subscribed', 'push_unsubscribed', 'push_subscription_refreshed', 'push_subscription_migrated'
+            ],
+            [
+                'newsletter', 'newsletter',
+                'email_flag', 'email_flag', 'email_flag', 'email_flag',
+                'email_hard', 'email_soft',
+                'sms', 'sms',
+                'mobile_flag', 'mobile_flag',
+                'mobile_hard', 'mobile_soft',
+                'web_push', 'web_push', 'web_push', 'web_push'
+            ],
+            ''
+        ) AS kind
+    FROM ${DB}.events AS e
+    WHERE kind != '' AND e.hits = 1 AND NOT e.is_test AND e.profile_id != ''
+) AS s
+GROUP BY account_id, profile_id, kind
+COMMENT 'Fills profile_state with what events of channels say.';
+
+-- Each event says several things: rows of (profile, kind, item, value). Who loses a migrated web push is another profile.
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_several_mv ${ON_CLUSTER} TO ${DB}.profile_state AS
 SELECT
     s.account_id AS account_id,
     s.said.1 AS profile_id,
     s.said.2 AS kind,
     s.said.3 AS item,
     max(tuple(s.moment, s.said.4)) AS last,
-    groupArraySortedStateIf(3)(-toInt128(s.moment), kind IN ('email_soft', 'mobile_soft')) AS three,
+    arrayReduce('groupArraySortedState(3)', CAST([], 'Array(Int128)')) AS three,
     countIf(kind = 'purchase') AS times,
     sumIf(toDecimal128OrZero(extract(s.said.4, '^-?[0-9]{1,18}(?:\\.[0-9]+)?$'), 4), kind = 'purchase') AS amount
 FROM
@@ -81,32 +127,21 @@ FROM
         e.account_id AS account_id,
         bitShiftLeft(toUInt128(toUnixTimestamp64Micro(e.occurred_at)), 64) + e.identity AS moment,
         multiIf(
-            e.type IN ('email_subscribed', 'email_unsubscribed'), 'newsletter',
-            e.type IN ('email_blocked', 'email_unblocked', 'email_paused', 'email_resumed'), 'email_flag',
-            e.type = 'email_hard_bounced', 'email_hard',
-            e.type = 'email_soft_bounced', 'email_soft',
-            e.type IN ('sms_subscribed', 'sms_unsubscribed'), 'sms',
-            e.type IN ('sms_paused', 'sms_resumed'), 'mobile_flag',
-            e.type = 'sms_hard_bounced', 'mobile_hard',
-            e.type = 'sms_soft_bounced', 'mobile_soft',
-            e.type IN ('push_subscribed', 'push_unsubscribed', 'push_subscription_refreshed', 'push_subscription_migrated'), 'web_push',
-            e.type IN ('profile_entered_segment', 'profile_exited_segment'), 'segment',
-            e.type IN ('crm_cart_product_added', 'crm_cart_product_removed'), 'product',
-            e.type = 'crm_purchase' OR (e.type = 'crm_cart_updated' AND mapContains(e.properties, 'product_ids')), 'cart',
+            e.type IN ('profile_entered_segment', 'profile_exited_segment'), e.properties['segment'],
+            e.type IN ('crm_cart_product_added', 'crm_cart_product_removed'), e.properties['product_id'],
+            e.type = 'push_subscription_migrated', e.properties['from_profile_id'],
             ''
-        ) AS kind,
-        multiIf(kind = 'segment', e.properties['segment'], kind = 'product', e.properties['product_id'], '') AS item,
-        multiIf(
-            kind = 'cart', if(e.type = 'crm_purchase', '', e.properties['product_ids']),
-            kind IN ('email_hard', 'email_soft', 'mobile_hard', 'mobile_soft'), '',
-            substring(e.type, position(e.type, '_') + 1)
-        ) AS value,
-        if(e.type = 'push_subscription_migrated', e.properties['from_profile_id'], '') AS loser,
+        ) AS id,
         if(startsWith(e.type, 'crm_'), e.properties['points'], e.attributes['points']) AS points,
         arrayJoin(arrayConcat(
-            if(kind = '' OR (kind IN ('segment', 'product') AND item = ''), [], [(e.profile_id, kind, item, value)]),
-            if(loser = '', [], [(loser, 'web_push', '', 'lost')]),
-            if(e.type = 'crm_purchase', [(e.profile_id, 'purchase', '', e.properties['value'])], []),
+            multiIf(
+                e.type = 'crm_purchase', [(e.profile_id, 'cart', '', ''), (e.profile_id, 'purchase', '', e.properties['value'])],
+                e.type = 'crm_cart_updated' AND mapContains(e.properties, 'product_ids'), [(e.profile_id, 'cart', '', e.properties['product_ids'])],
+                id = '', [],
+                e.type = 'push_subscription_migrated', [(id, 'web_push', '', 'lost')],
+                startsWith(e.type, 'crm_'), [(e.profile_id, 'product', id, toString(e.type))],
+                [(e.profile_id, 'segment', id, toString(e.type))]
+            ),
             if(match(points, '^-?[0-9]{1,18}(\\.[0-9]+)?$'), [(e.profile_id, 'points', '', points)], []),
             arrayMap(
                 key -> (e.profile_id, key, '', e.attributes[key]),
@@ -114,15 +149,10 @@ FROM
             )
         )) AS said
     FROM ${DB}.events AS e
-    WHERE e.hits = 1 AND NOT e.is_test AND e.profile_id != '' AND (e.channel = '' OR e.type IN (
-        'email_subscribed', 'email_unsubscribed', 'email_blocked', 'email_unblocked', 'email_paused', 'email_resumed',
-        'email_hard_bounced', 'email_soft_bounced',
-        'sms_subscribed', 'sms_unsubscribed', 'sms_paused', 'sms_resumed', 'sms_hard_bounced', 'sms_soft_bounced',
-        'push_subscribed', 'push_unsubscribed', 'push_subscription_refreshed', 'push_subscription_migrated'
-    ))
+    WHERE ((e.channel = '' AND e.profile_id != '') OR e.type = 'push_subscription_migrated') AND e.hits = 1 AND NOT e.is_test
 ) AS s
 GROUP BY account_id, profile_id, kind, item
-COMMENT 'Fills profile_state.';
+COMMENT 'Fills profile_state with what events of profiles and of commerce say, and with who loses a web push.';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.person_members_mv ${ON_CLUSTER} TO ${DB}.person_members AS
 SELECT p.account_id AS account_id, p.person_id AS person_id, p.profile_id AS profile_id

@@ -51,28 +51,29 @@
     says['date_of_birth'].2 AS date_of_birth,
     says['mobile_phone'].2 AS mobile_phone,
     multiIf(
-        says['email_flag'].2 IN ('blocked', 'paused'), says['email_flag'].2,
+        says['email_flag'].2 = 'email_blocked', 'blocked',
+        says['email_flag'].2 = 'email_paused', 'paused',
         greatest(says['email_hard'].1, toUInt128(-email_soft[3])) > email_delivered, 'bounced',
         'active'
     ) AS email_status,
-    if(says['newsletter'].2 = '', 'not_subscribed', says['newsletter'].2) AS newsletter_status,
+    multiIf(says['newsletter'].2 = '', 'not_subscribed', says['newsletter'].2 = 'email_subscribed', 'subscribed', 'unsubscribed') AS newsletter_status,
     multiIf(
-        says['mobile_flag'].2 = 'paused', 'paused',
+        says['mobile_flag'].2 = 'sms_paused', 'paused',
         greatest(says['mobile_hard'].1, toUInt128(-mobile_soft[3])) > mobile_delivered, 'bounced',
         'active'
     ) AS mobile_status,
-    if(says['sms'].2 = '', 'not_subscribed', says['sms'].2) AS sms_status,
-    says['web_push'].2 NOT IN ('', 'unsubscribed', 'lost') AS web_push,
+    multiIf(says['sms'].2 = '', 'not_subscribed', says['sms'].2 = 'sms_subscribed', 'subscribed', 'unsubscribed') AS sms_status,
+    says['web_push'].2 IN ('push_subscribed', 'push_subscription_refreshed', 'push_subscription_migrated') AS web_push,
     toDecimal128OrNull(says['points'].2, 4) AS points,
     if(points IS NULL, NULL, fromUnixTimestamp64Micro(toInt64(bitShiftRight(says['points'].1, 64)), 'UTC')) AS points_updated_at,
     purchases,
     purchases_value,
     if(purchases = 0, NULL, fromUnixTimestamp64Micro(toInt64(bitShiftRight(says['purchase'].1, 64)), 'UTC')) AS last_purchase_at,
     arraySort(arrayDistinct(arrayConcat(
-        mapKeys(mapFilter((id, last) -> last.2 = 'cart_product_added' AND last.1 > says['cart'].1, products)),
+        mapKeys(mapFilter((id, last) -> last.2 = 'crm_cart_product_added' AND last.1 > says['cart'].1, products)),
         arrayFilter(id -> id != '' AND products[id].1 < says['cart'].1, splitByChar(',', says['cart'].2))
     ))) AS cart,
-    arraySort(mapKeys(mapFilter((id, last) -> last.2 = 'entered_segment', entries))) AS segments,
+    arraySort(mapKeys(mapFilter((id, last) -> last.2 = 'profile_entered_segment', entries))) AS segments,
     first_seen,
     last_seen,
     last_active,
