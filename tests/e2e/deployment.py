@@ -95,7 +95,7 @@ def deployed(kafka: str, clickhouse: str, home: Path) -> Iterator[Deployment]:
         "TOPICS__PARTITIONS": str(PARTITIONS),
         "HASH_SEED": f"{SEED:016x}",
         "WORKER__GROUP_ID": f"{name}.workers",
-        "WORKER__BATCH_EVENTS_MAX": "300",  # record batches of Kafka are split between journal records
+        "WORKER__BATCH_EVENTS_MAX": "100",  # full batches, and record batches that are split between two of them
         "WORKER__SNAPSHOT_EVENTS": "1000",
         "SINK__GROUP_ID": f"{name}.sink",
         "SINK__NAME": SINK,
