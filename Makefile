@@ -63,7 +63,15 @@ docs: $(READY) ## Write the generated parts of docs/ anew
 
 .PHONY: test
 test: $(READY) ## Run all tests, real Kafka and ClickHouse engine included (ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m tests.everything $(ARGS)
+
+.PHONY: soak
+soak: $(READY) ## Run the properties with new seeds until one fails (MINUTES=30: so long; ARGS="-k name" for some)
+	@$(BIN)/python -m tests.soak $(MINUTES) -- $(ARGS)
+
+.PHONY: mutants
+mutants: $(READY) ## Put deliberate faults into copies of the core: which test notices which (docs/mutants.md)
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 .PHONY: demo
 demo: $(READY) ## Show the whole pipeline on this machine, with a report at the end (ARGS=--kill, ARGS=--keep)

@@ -2,7 +2,8 @@
 
 Fixtures that start a real part say so: `real_part("kafka", "4.1.1")`. The run ends with one line that lists them.
 With TALLY_REQUIRE_REAL="kafka clickhouse", as CI sets it, a run in which one of them did not take part, or in which
-any test was skipped, fails.
+any test was skipped, fails; with "nothing" no part is required, and no skip is allowed.
+In a run of several workers (pytest -n 2) all of them have the seed that the header prints.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis
+import hypothesis.core
 import pytest
 
 pytest_plugins = ["tests.real_parts"]
 
 REQUIRED = "TALLY_REQUIRE_REAL"
+NOTHING = "nothing"
 SEED = "TALLY_TEST_SEED"
 
 _parts = pytest.StashKey[dict[str, str]]()
@@ -32,7 +36,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Takes both variables out of the environment: to the program itself an unknown TALLY_ setting is a fault."""
     config.stash[_parts] = {}
     config.stash[_required] = os.environ.pop(REQUIRED, "").split()
-    config.stash[_seed] = int(os.environ.pop(SEED, random.SystemRandom().randrange(1 << 32)))
+    told = getattr(config, "workerinput", {})  # what the run tells its worker
+    config.stash[_seed] = int(told.get(SEED) or os.environ.pop(SEED, random.SystemRandom().randrange(1 << 32)))
+    hypothesis.core.global_force_seed = config.stash[_seed]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker of this run is about to start."""
+    node.workerinput[SEED] = node.config.stash[_seed]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of this run has ended: what ran there ran here."""
+    node.config.stash[_parts].update(getattr(node, "workeroutput", {}).get("parts", {}))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -60,13 +78,16 @@ def _faults(session: pytest.Session) -> list[str]:
     required, ran = session.config.stash[_required], session.config.stash[_parts]
     if not required:
         return []
-    faults = [f"{name} did not run, but {REQUIRED} names it" for name in required if name not in ran]
+    absent = [name for name in required if name not in ran and name != NOTHING]
+    faults = [f"{name} did not run, but {REQUIRED} names it" for name in absent]
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
     return faults + ([f"{skipped} tests were skipped, and {REQUIRED} allows none"] if skipped else [])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["parts"] = session.config.stash[_parts]
     if _faults(session) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

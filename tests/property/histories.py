@@ -37,7 +37,7 @@ STARTS = tuple(
 )
 
 _TO_MIDNIGHT = -1  # to the next one, UTC
-_GAPS = (0, 0, 0, 1, 1000, 60_000, 3_600_000, 11 * 3_600_000, _TO_MIDNIGHT)  # milliseconds
+_GAPS = (0, 0, 0, 0, 0, 1, 1, 1000, 1000, 60_000, 3_600_000, 11 * 3_600_000, _TO_MIDNIGHT)  # milliseconds
 _LONG_GAPS = (*_GAPS * 2, *(days * _DAY_MS for days in (1, 1, 3, 8, 9, 33)))
 _LAGS = (0, 0, 1, SECOND, HOUR, 13 * HOUR, DAY, 3 * DAY, -5 * MINUTE)
 _BROKEN = (
@@ -158,7 +158,9 @@ def _plan(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:
         anchor_day=dice.choose(shape.anchors),
         time_zone=dice.choose(shape.zones),
         thresholds=dice.choose(([0.8, 0.9, 1.0], [1.0], [0.5, 0.1, 0.5], [2.0], [])),
-        activities=dice.choose((None, None, ["email_opened", "crm_purchase"], [])),
+        activities=dice.choose(
+            (None, None, ["email_opened", "crm_purchase"], ["account_plan_set", "email_opened"], [])
+        ),
         **fields,
     )
 

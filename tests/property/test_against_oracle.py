@@ -8,30 +8,25 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, note
-from hypothesis import strategies as st
 
 from tests.events import context
 from tests.oracle.history import Rules, identity
 from tests.oracle.persons import is_operation, persons
 from tests.oracle.verdict import Verdict, judge
 from tests.property import running
-from tests.property.budget import SECONDS, TIMES, examples
-from tests.property.histories import canonical, cuts, histories, rolled
+from tests.property.budget import SECONDS, TIMES
+from tests.property.cases import SHAPES, SMALL, Case, every_case, some_cuts
+from tests.property.histories import rolled
 from tests.property.running import Outcome, Sent
-from tests.property.shapes import BUSY, DENSE, NEAR, Shape
+from tests.property.shapes import BUSY, CONTACTS, DENSE, MONTHS, NEAR
 
-SMALL_RULES = {"unique_days": 12, "person_profiles_max": 3}
-SMALL = Rules(**SMALL_RULES)
-LONG = {
-    "near": NEAR,
-    "dense": DENSE,
-    "months": Shape(),
-    "months without operations": Shape(operations=False),
-    "busy": BUSY,
+OVER_MONTHS = {
+    "months": MONTHS,
+    "months without operations": replace(MONTHS, operations=False),
     "busy over months": replace(BUSY, long_gaps=True),
+    "contacts over months": replace(CONTACTS, long_gaps=True),
 }
-LONG_SIZE, LONG_HISTORIES = 80, 30
+LONG_SIZE, LONG_HISTORIES = 80, 10
 CROWD = replace(
     NEAR,
     profiles=tuple(f"p{n}" for n in range(150)),
@@ -100,18 +95,32 @@ def _compare_uniques(told: list[dict[str, Any]], verdict: Verdict, outcome: Outc
     assert running.engagement(outcome) == verdict.engagement
 
 
+@every_case({"near": NEAR, "dense": DENSE, "busy": BUSY, "contacts": CONTACTS}, Rules())
+def test_a_history_inside_the_window_counts_as_the_oracle_counts(case: Case) -> None:
+    compare(
+        case.history, running.run(case.history, some_cuts(case.dice(), len(case.history)), case.context), case.rules
+    )
+
+
+@every_case(OVER_MONTHS)
+def test_a_history_over_months_counts_as_the_oracle_counts(case: Case) -> None:
+    compare(
+        case.history, running.run(case.history, some_cuts(case.dice(), len(case.history)), case.context), case.rules
+    )
+
+
 @pytest.mark.timeout(SECONDS * TIMES)
-@pytest.mark.parametrize("shape", LONG)
-def test_long_histories_of_the_run_s_seed_count_as_the_oracle_counts(shape: str, seed: int) -> None:
+@pytest.mark.parametrize("shape", SHAPES | OVER_MONTHS)
+def test_long_histories_count_as_the_oracle_counts(shape: str, seed: int) -> None:
     dice = random.Random(f"{seed} {shape}")
     for _ in range(LONG_HISTORIES * TIMES):
         number = dice.randrange(1 << 32)
-        history = rolled(number, LONG[shape], SMALL, LONG_SIZE)
+        history = rolled(number, (SHAPES | OVER_MONTHS)[shape], SMALL, LONG_SIZE)
         where = {dice.randrange(1, LONG_SIZE) for _ in range(dice.choice((0, 1, 5, 20, LONG_SIZE)))}
         try:
-            compare(history, running.run(history, where, context(**SMALL_RULES)), SMALL)
+            compare(history, running.run(history, where, context(**SMALL._asdict())), SMALL)
         except AssertionError as error:
-            error.add_note(f"rolled({number}, LONG[{shape!r}], SMALL, {LONG_SIZE}), cut at {sorted(where)}")
+            error.add_note(f"rolled({number}, {shape!r}, SMALL, {LONG_SIZE}), cut at {sorted(where)}")
             raise
 
 
@@ -131,18 +140,3 @@ def test_a_crowd_in_large_batches_counts_as_the_oracle_counts(batches: int, seed
         except AssertionError as error:
             error.add_note(f"rolled({number}, CROWD, CROWD_RULES, {CROWD_SIZE}), cut at {sorted(where)}")
             raise
-
-
-@given(histories(NEAR) | histories(DENSE), cuts())
-@examples()
-def test_a_history_inside_the_window_counts_as_the_oracle_counts(history: list[Sent], where: set[int]) -> None:
-    note(canonical(history))
-    compare(history, running.run(history, where, context()), Rules())
-
-
-@given(st.data(), cuts())
-@examples(0.7)
-def test_a_history_over_months_counts_as_the_oracle_counts(data: st.DataObject, where: set[int]) -> None:
-    history = data.draw(histories(Shape(), SMALL))
-    note(canonical(history))
-    compare(history, running.run(history, where, context(**SMALL_RULES)), SMALL)

@@ -83,7 +83,7 @@ def in_words(one: dict[str, Any]) -> str:
 
 
 @given(st.integers(0, 1 << 40))
-@examples(2)
+@examples()
 def test_the_bulk_decoder_says_what_the_reference_says(seed: int) -> None:
     kind, framed = values(seed, 12)
     batch = read([slab(TOPICS[kind], 0, *framed)], SCHEMAS)
@@ -125,7 +125,7 @@ def test_any_body_behind_a_true_frame_has_one_fate(body: bytes, kind: str) -> No
 
 
 @given(st.integers(-(1 << 63), (1 << 63) - 1), st.sampled_from(sorted(EXAMPLES)))
-@examples(0.5)
+@examples()
 def test_any_time_has_one_fate(occurred_at: int, kind: str) -> None:
     outcome = Outcome()
     events = [one | {"occurred_at": occurred_at} for one in EXAMPLES[kind]]

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, note
-from hypothesis import strategies as st
-
-from tests.events import context
 from tests.property import running
-from tests.property.budget import examples
-from tests.property.histories import canonical, cuts, histories
-from tests.property.running import Outcome, Sent
-from tests.property.shapes import DENSE, Shape
+from tests.property.cases import SHORT, Case, every_case, some_cuts
+from tests.property.running import Outcome
+from tests.property.shapes import DENSE, MONTHS
 
 NUMBERS = (1 << 32) - 1
-RULES = {"unique_days": 12, "person_profiles_max": 3}
 
 
 def near_the_end(facts_left: int, rounds: int = 1) -> Outcome:
@@ -29,22 +23,24 @@ def without_numbers(outcome: Outcome) -> list[Any]:
     return [(row["origin_offset"], row["corrects"], *(row[kind] for kind in running.KINDS)) for row in outcome.rows]
 
 
-@given(histories(DENSE) | histories(Shape()), cuts(), st.integers(0, 12), st.integers(1, 3))
-@examples(0.1)
-def test_numbers_that_begin_again_change_no_row(history: list[Sent], where: set[int], left: int, rounds: int) -> None:
-    note(canonical(history))
-    plain = running.run(history, where, context(**RULES))
-    wrapped = running.run(history, where, context(**RULES), near_the_end(left, rounds))
+@every_case({"dense": DENSE, "months": MONTHS}, sizes=SHORT)
+def test_numbers_that_begin_again_change_no_row(case: Case) -> None:
+    dice = case.dice()
+    where = some_cuts(dice, len(case.history))
+    plain = running.run(case.history, where, case.context)
+    start = near_the_end(dice.randrange(13), dice.randrange(1, 4))
+    wrapped = running.run(case.history, where, case.context, start)
     assert without_numbers(wrapped) == without_numbers(plain)
     assert running.sums(wrapped) == running.sums(plain)
 
 
-@given(histories(DENSE), cuts(), st.integers(0, 12))
-@examples(0.1)
-def test_a_snapshot_across_the_end_of_the_numbers_goes_on(history: list[Sent], where: set[int], left: int) -> None:
+@every_case({"dense": DENSE}, sizes=SHORT)
+def test_a_snapshot_across_the_end_of_the_numbers_goes_on(case: Case) -> None:
+    dice = case.dice()
+    left, where = dice.randrange(13), some_cuts(dice, len(case.history))
     live, through = near_the_end(left), near_the_end(left)
-    for batch in running.batches(history, where):
+    for batch in running.batches(case.history, where):
         for outcome in (live, through):
-            running.step(outcome, batch, context())
+            running.step(outcome, batch, case.context)
         through.state = running.thawed(through.state)
     assert through.journal == live.journal

@@ -1,23 +1,24 @@
-"""Uniques are set, not sequence: the order of arrival and what was done and undone change nothing."""
+"""Uniques are set, not sequence: the order of arrival and what was done and undone change nothing.
+
+What order does decide, and nothing else (SEMANTICS 2, 4, 5): of two events with one identity and different payloads
+the first counts (`distinct` leaves one); whether the size cap refuses a merge or a split (more profiles are allowed
+here than there are); whether a fact was forgotten before it was asked for (nothing here is that old).
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, note
-from hypothesis import strategies as st
-
-from tests.events import context, frame, merge, split
-from tests.oracle.history import DAY, identity
+from tests.events import frame, merge, split
+from tests.oracle.contacts import contacts
+from tests.oracle.history import DAY, Rules, identity
+from tests.oracle.verdict import judge
 from tests.property import running
-from tests.property.budget import examples
-from tests.property.histories import canonical, cuts, histories
+from tests.property.cases import Case, every_case, some_cuts
 from tests.property.running import Outcome, Sent
-from tests.property.shapes import DENSE, NEAR
+from tests.property.shapes import CONTACTS, DENSE, STILL
 
-STILL = replace(NEAR, plans=False, outside_window=False, bad=False)  # whatever may not depend on the order
-WIDE = {"window_days": 60}  # nothing is too late
+WIDE = Rules(window_days=60)  # nothing is too late, nothing is forgotten, and nobody has 50 profiles
 DAY_MS = DAY // 1000
 
 
@@ -25,14 +26,15 @@ def distinct(history: list[Sent]) -> list[Sent]:
     """One event of each identity: of copies the first counts, which is the one thing that order decides."""
     first: dict[Any, Sent] = {}
     for sent, event in zip(history, running.told(history), strict=True):
-        first.setdefault(identity(event), sent)
+        if sent.event is not None:
+            first.setdefault(identity(event), sent)
     return list(first.values())
 
 
 def arriving_in(order: list[Sent]) -> list[Sent]:
-    """The events in this order, a minute between each, after all of them have occurred."""
+    """The events in this order, a second between each, after all of them have occurred."""
     last_ms = max(sent.event["occurred_at"] for sent in order if sent.event) // 1000 + DAY_MS
-    return [sent._replace(arrived_ms=last_ms + 60_000 * n) for n, sent in enumerate(order)]
+    return [sent._replace(arrived_ms=last_ms + 1000 * n) for n, sent in enumerate(order)]
 
 
 def counted(outcome: Outcome, history: list[Sent]) -> tuple[Any, ...]:
@@ -42,16 +44,22 @@ def counted(outcome: Outcome, history: list[Sent]) -> tuple[Any, ...]:
     return running.uniques(outcome, ranks), running.engagement(outcome), running.persons(outcome), used
 
 
-@given(st.data(), histories(DENSE) | histories(STILL), cuts(), cuts())
-@examples(0.5)
-def test_events_may_arrive_in_any_order(data: st.DataObject, drawn: list[Sent], one: set[int], other: set[int]) -> None:
-    here = arriving_in(distinct(drawn))
-    there = arriving_in(data.draw(st.permutations(here)))
-    note(canonical(here))
-    note(canonical(there))
-    outcomes = [running.run(history, where, context(**WIDE)) for history, where in ((here, one), (there, other))]
+@every_case({"dense": DENSE, "still": STILL}, WIDE)
+def test_events_may_arrive_in_any_order(case: Case) -> None:
+    dice = case.dice()
+    here = arriving_in(distinct(case.history))
+    there = arriving_in(dice.sample(here, len(here)))
+    outcomes = [running.run(h, some_cuts(dice, len(h)), case.context) for h in (here, there)]
     assert not any(record.rejects for outcome in outcomes for record in outcome.records)
     assert counted(outcomes[0], here) == counted(outcomes[1], there)
+
+
+@every_case({"contacts": CONTACTS}, WIDE)
+def test_the_oracle_s_contacts_know_no_order(case: Case) -> None:
+    told = [event for event in running.told(case.history) if "unreadable" not in event]
+    verdict = judge(told, case.rules)
+    order = case.dice().sample(verdict.accepted, len(verdict.accepted))
+    assert contacts(told, order, verdict.persons) == verdict.contacts
 
 
 def channels(outcome: Outcome) -> dict[tuple[Any, ...], Any]:
@@ -59,24 +67,27 @@ def channels(outcome: Outcome) -> dict[tuple[Any, ...], Any]:
     return {group: counts for group, counts in running.engagement(outcome).items() if group[2]}
 
 
-@given(histories(DENSE), cuts(), st.data())
-@examples(0.3)
-def test_a_split_that_undoes_a_merge_brings_everything_back(
-    history: list[Sent], where: set[int], data: st.DataObject
-) -> None:
-    before = running.run(history, where, context())
-    who = running.persons(before)
-    persons = sorted({who.get(("a", profile), profile) for profile in DENSE.profiles})
+@every_case({"dense": DENSE, "still": STILL}, Rules())
+def test_a_split_that_undoes_a_merge_brings_everything_back(case: Case) -> None:
+    dice = case.dice()
+    outcome = running.run(case.history, some_cuts(dice, len(case.history)), case.context)
+    who, before = running.persons(outcome), channels(outcome)
+    persons = sorted({who.get(("a", profile), profile) for profile in STILL.profiles})
     if len(persons) < 2:
         return
-    one, other = data.draw(st.permutations(persons))[:2]
+    undone = merged_and_parted(case.history, *dice.sample(persons, 2))
+    suffix = running.batches([*case.history, *undone], {len(case.history), len(case.history) + dice.randrange(2)})[1:]
+    for batch in suffix:
+        running.step(outcome, batch, case.context)
+    assert not any(record.rejects for record in outcome.records[-len(suffix) :])
+    assert running.persons(outcome) == who
+    assert channels(outcome) == before
+
+
+def merged_and_parted(history: list[Sent], one: str, other: str) -> list[Sent]:
+    """A merge of two persons, and the split that undoes it."""
     later_ms = max(sent.arrived_ms for sent in history) + DAY_MS
     fields = {"account_id": "a", "occurred_at": later_ms * 1000}
     merged = merge([one], other, event_id="merged", **fields)
     parted = split(other, {one: [], other: []}, event_id="parted", **fields | {"occurred_at": later_ms * 1000 + 1})
-    undone = [Sent("events.profile", later_ms, frame(operation), operation) for operation in (merged, parted)]
-    note(canonical([*history, *undone]))
-    together = {len(history)} if data.draw(st.booleans()) else {len(history), len(history) + 1}
-    after = running.run([*history, *undone], where | together, context())
-    assert running.persons(after) == who
-    assert channels(after) == channels(before)
+    return [Sent("events.profile", later_ms, frame(operation), operation) for operation in (merged, parted)]

@@ -71,7 +71,7 @@ def check(persons: Persons, model: Model) -> None:
 
 
 @given(st.integers(0, 1 << 32), st.integers(1, 25))
-@examples(0.5)
+@examples()
 def test_persons_in_columns_say_what_dicts_say(seed: int, steps: int) -> None:
     dice, persons, model = random.Random(seed), Persons(), Model()
     for _ in range(steps):

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import random
-
-from hypothesis import given, note
-from hypothesis import strategies as st
-
 from tests.events import context
 from tests.property import running
-from tests.property.budget import examples
-from tests.property.histories import canonical, cuts, histories
-from tests.property.running import Outcome, Sent
-from tests.property.shapes import DENSE, NEAR, Shape
+from tests.property.cases import Case, every_case, some_cuts
+from tests.property.running import Outcome
 
 
-@given(histories(DENSE) | histories(NEAR) | histories(Shape()), cuts(), st.integers(0, 1 << 32))
-@examples(0.3)
-def test_rules_that_change_between_batches_break_neither_fold_nor_tables(
-    history: list[Sent], where: set[int], seed: int
-) -> None:
-    note(canonical(history))
-    dice, outcome = random.Random(seed), Outcome()
-    for batch in running.batches(history, where):
+@every_case()
+def test_rules_that_change_between_batches_break_neither_fold_nor_tables(case: Case) -> None:
+    dice, outcome = case.dice(), Outcome()
+    for batch in running.batches(case.history, some_cuts(dice, len(case.history))):
         rules = {
             "window_days": dice.choice((1, 3, 7, 30)),
             "unique_days": dice.choice((31, 40, 90)),

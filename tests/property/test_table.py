@@ -80,4 +80,4 @@ class TableAgainstDict(RuleBasedStateMachine):
 
 
 TestTable = TableAgainstDict.TestCase
-TestTable.settings = settings(max_examples=max(1, EXAMPLES * TIMES // 10), stateful_step_count=20, deadline=None)
+TestTable.settings = settings(max_examples=EXAMPLES * TIMES, stateful_step_count=12, deadline=None)
