@@ -2,7 +2,23 @@
 -- Names of results never hide the columns that they are made of: columns are written with the table's alias.
 -- A row's deduplication token names range and view, so two views may fill one table.
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.engagement_mv ${ON_CLUSTER} TO ${DB}.engagement AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.engagement_mv ${ON_CLUSTER} TO ${DB}.engagement
+(
+    account_id        LowCardinality(String) COMMENT 'Tenant.',
+    day               Date                   COMMENT 'UTC day of occurred_at.',
+    channel           LowCardinality(String) COMMENT 'Channel; empty for profile, account and crm events.',
+    campaign_id       String                 COMMENT 'Campaign; empty where there is none.',
+    type              LowCardinality(String) COMMENT 'Canonical type.',
+    topic             LowCardinality(String) COMMENT 'Source topic; empty on corrections.',
+    partition         UInt16                 COMMENT 'Source partition.',
+    accepted          UInt64                 COMMENT 'Events, tests included: for conservation.',
+    hits              UInt64                 COMMENT 'Events, tests excluded.',
+    unique_open       Int64                  COMMENT 'Unique opens, corrections included.',
+    unique_click      Int64                  COMMENT 'Unique clicks, corrections included.',
+    unique_link_click Int64                  COMMENT 'Unique link clicks, corrections included.',
+    activities        UInt64                 COMMENT 'Events that use up the allowance.'
+)
+AS
 SELECT
     e.account_id AS account_id,
     toDate(e.occurred_at) AS day,
@@ -22,7 +38,17 @@ GROUP BY account_id, day, channel, campaign_id, type, topic, partition
 COMMENT 'Fills engagement.';
 
 -- The first list: types that types.tsv calls by_person.
-CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_seen_mv ${ON_CLUSTER} TO ${DB}.profile_seen AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_seen_mv ${ON_CLUSTER} TO ${DB}.profile_seen
+(
+    account_id   LowCardinality(String) COMMENT 'Tenant.',
+    profile_id   String                 COMMENT 'Profile that an event named.',
+    channel      LowCardinality(String) COMMENT 'Channel; empty for profile, account and crm events.',
+    first_at     DateTime64(6, 'UTC')   COMMENT 'First event.',
+    last_at      DateTime64(6, 'UTC')   COMMENT 'Last event.',
+    active_at    DateTime64(6, 'UTC')   COMMENT 'Last event of a type that the person did itself; 1970-01-01 without any.',
+    delivered_at UInt128                COMMENT 'Moment (see profile_state) of the last email or SMS delivered; 0 without any.'
+)
+AS
 SELECT
     e.account_id AS account_id,
     e.profile_id AS profile_id,
@@ -65,7 +91,18 @@ COMMENT 'Fills profile_seen.';
 
 -- profile_state has two views, since most events that say something are bounces and say one thing. A bounce's own view
 -- of many lines cost 5 µs a row; here it is 1.
-CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_mv ${ON_CLUSTER} TO ${DB}.profile_state AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_mv ${ON_CLUSTER} TO ${DB}.profile_state
+(
+    account_id LowCardinality(String)                         COMMENT 'Tenant.',
+    profile_id String                                         COMMENT 'Profile that it is said of: today''s person takes it along.',
+    kind       LowCardinality(String)                         COMMENT 'What it is about: attribute, newsletter, email, email_hard, points, segment, ...',
+    item       String                                         COMMENT 'Which one of its kind: attribute, segment or product; empty where there is only one.',
+    last       Tuple(UInt128, String)                         COMMENT 'The last event about it, and what it says.',
+    three      AggregateFunction(groupArraySorted(3), Int128) COMMENT 'Of soft bounces the moments of the three latest, negative; empty elsewhere.',
+    times      UInt8                                          COMMENT 'Of purchases how many; 0 elsewhere.',
+    amount     UInt8                                          COMMENT 'Of purchases their values'' sum; 0 elsewhere.'
+)
+AS
 SELECT
     s.account_id AS account_id,
     s.profile_id AS profile_id,
@@ -111,7 +148,18 @@ GROUP BY account_id, profile_id, kind
 COMMENT 'Fills profile_state with what events of channels say.';
 
 -- Each event says several things: rows of (profile, kind, item, value). Who loses a migrated web push is another profile.
-CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_several_mv ${ON_CLUSTER} TO ${DB}.profile_state AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.profile_state_several_mv ${ON_CLUSTER} TO ${DB}.profile_state
+(
+    account_id LowCardinality(String)                         COMMENT 'Tenant.',
+    profile_id String                                         COMMENT 'Profile that it is said of: today''s person takes it along.',
+    kind       String                                         COMMENT 'What it is about: attribute, newsletter, email, email_hard, points, segment, ...',
+    item       String                                         COMMENT 'Which one of its kind: attribute, segment or product; empty where there is only one.',
+    last       Tuple(UInt128, String)                         COMMENT 'The last event about it, and what it says.',
+    three      AggregateFunction(groupArraySorted(3), Int128) COMMENT 'Of soft bounces the moments of the three latest, negative; empty elsewhere.',
+    times      UInt64                                         COMMENT 'Of purchases how many; 0 elsewhere.',
+    amount     Decimal(38, 4)                                 COMMENT 'Of purchases their values'' sum; 0 elsewhere.'
+)
+AS
 SELECT
     s.account_id AS account_id,
     s.said.1 AS profile_id,
@@ -154,7 +202,13 @@ FROM
 GROUP BY account_id, profile_id, kind, item
 COMMENT 'Fills profile_state with what events of profiles and of commerce say, and with who loses a web push.';
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.person_members_mv ${ON_CLUSTER} TO ${DB}.person_members AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${DB}.person_members_mv ${ON_CLUSTER} TO ${DB}.person_members
+(
+    account_id LowCardinality(String) COMMENT 'Tenant.',
+    person_id  String                 COMMENT 'Person.',
+    profile_id String                 COMMENT 'Profile that stood for it at some time; person_map says whether it still does.'
+)
+AS
 SELECT p.account_id AS account_id, p.person_id AS person_id, p.profile_id AS profile_id
 FROM ${DB}.person_map AS p
 COMMENT 'Fills person_members.';

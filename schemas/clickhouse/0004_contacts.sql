@@ -63,7 +63,7 @@
         'active'
     ) AS mobile_status,
     multiIf(says['sms'].2 = '', 'not_subscribed', says['sms'].2 = 'sms_subscribed', 'subscribed', 'unsubscribed') AS sms_status,
-    says['web_push'].2 IN ('push_subscribed', 'push_subscription_refreshed', 'push_subscription_migrated') AS web_push,
+    toBool(says['web_push'].2 IN ('push_subscribed', 'push_subscription_refreshed', 'push_subscription_migrated')) AS web_push,
     toDecimal128OrNull(says['points'].2, 4) AS points,
     if(points IS NULL, NULL, fromUnixTimestamp64Micro(toInt64(bitShiftRight(says['points'].1, 64)), 'UTC')) AS points_updated_at,
     purchases,
@@ -81,13 +81,46 @@
     profiles
 -- end
 
-CREATE OR REPLACE VIEW ${DB}.person_now ${ON_CLUSTER} AS
+CREATE OR REPLACE VIEW ${DB}.person_now ${ON_CLUSTER}
+(
+    account_id LowCardinality(String) COMMENT 'Tenant.',
+    profile_id String                 COMMENT 'Profile that a merge or split touched.',
+    person_id  String                 COMMENT 'Person that it stands for today.'
+)
+AS
 SELECT p.account_id AS account_id, p.profile_id AS profile_id, argMax(p.person_id, p.version) AS person_id
 FROM ${DB}.person_map AS p
 GROUP BY account_id, profile_id
 COMMENT 'One row for a profile that a merge or a split touched: the person that it stands for today.';
 
-CREATE OR REPLACE VIEW ${DB}.contacts ${ON_CLUSTER} AS
+CREATE OR REPLACE VIEW ${DB}.contacts ${ON_CLUSTER}
+(
+    account_id        LowCardinality(String)            COMMENT 'Tenant.',
+    person_id         String                            COMMENT 'Person: one of its profiles.',
+    email             String                            COMMENT 'Email address; empty: none said, or emptied.',
+    first_name        String                            COMMENT 'First name; empty: none said, or emptied.',
+    last_name         String                            COMMENT 'Last name; empty: none said, or emptied.',
+    date_of_birth     String                            COMMENT 'Date of birth, as the source writes it; empty: none said, or emptied.',
+    mobile_phone      String                            COMMENT 'Mobile phone, as the source writes it; empty: none said, or emptied.',
+    email_status      String                            COMMENT 'active, bounced, paused or blocked.',
+    newsletter_status String                            COMMENT 'subscribed, unsubscribed or not_subscribed.',
+    mobile_status     String                            COMMENT 'active, bounced or paused.',
+    sms_status        String                            COMMENT 'subscribed, unsubscribed or not_subscribed.',
+    web_push          Bool                              COMMENT 'Whether web push reaches the person.',
+    points            Nullable(Decimal(38, 4))          COMMENT 'Points; null where no event told any.',
+    points_updated_at Nullable(DateTime64(6, 'UTC'))    COMMENT 'When the points were told last; null without any.',
+    purchases         UInt64                            COMMENT 'Number of purchases.',
+    purchases_value   Decimal(38, 4)                    COMMENT 'Sum of their values; currencies are not converted.',
+    last_purchase_at  Nullable(DateTime64(6, 'UTC'))    COMMENT 'The last purchase; null without any.',
+    cart              Array(String)                     COMMENT 'Ids of the products in the cart, sorted.',
+    segments          Array(String)                     COMMENT 'Segments that the person is in, sorted.',
+    first_seen        Nullable(DateTime64(6, 'UTC'))    COMMENT 'First event; null where no event names the person.',
+    last_seen         Nullable(DateTime64(6, 'UTC'))    COMMENT 'Last event; null where no event names the person.',
+    last_active       Nullable(DateTime64(6, 'UTC'))    COMMENT 'Last thing that the person did itself; null without any.',
+    last_by_channel   Map(String, DateTime64(6, 'UTC')) COMMENT 'Last event of each channel that has one.',
+    profiles          Array(String)                     COMMENT 'Profiles that stand for the person, sorted.'
+)
+AS
 SELECT
 ${SHEET}
 FROM
