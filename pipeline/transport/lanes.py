@@ -1,7 +1,8 @@
 """A lane: one partition number, with what was fetched of all its topics and at most one batch handed out.
 
 In:   slabs per topic, as fetched; the clock is passed in.  Out: batches in stream order.
-Order: by record batch, by the broker's time as a running maximum per topic; a topic's own order never changes.
+Order: within a batch by the broker's time as a running maximum per topic, then by the topic's place in the flow; a
+topic's own order never changes. So journal and topics together say in which order everything was decided.
 Epochs: one ends at every revocation, assignment or failed append; batches of an older epoch are dead.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.core.batch import Slab
+from pipeline.core.context import TOPIC_NUMBER
 
 BUFFER_BATCHES = 2  # full batches that a lane holds ahead of the one at work: one ready, one forming
 BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of a lane, whatever the number of events; a topic's fetch may go past it once
@@ -164,5 +166,5 @@ def _size(slab: Slab) -> int:
     return sum(map(len, filter(None, slab.values)))
 
 
-def _order(queued: _Queued) -> int:
-    return queued.order
+def _order(queued: _Queued) -> tuple[int, int]:
+    return queued.order, TOPIC_NUMBER[queued.slab.topic]

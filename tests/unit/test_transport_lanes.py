@@ -34,6 +34,16 @@ def test_topics_are_merged_by_the_brokers_time() -> None:
     assert offsets(lane.cut(10).slabs) == [(EMAIL, 0, 1), (SMS, 0, 1), (EMAIL, 1, 1), (SMS, 1, 1)]
 
 
+def test_topics_of_one_millisecond_stand_in_the_order_of_the_flow_whoever_was_fetched_first() -> None:
+    batches = []
+    for fetched in ((slab(SMS, 0, 10), slab(EMAIL, 0, 10)), (slab(EMAIL, 0, 10), slab(SMS, 0, 10))):
+        lane = opened()
+        for one in fetched:
+            lane.feed(one, 0.0)
+        batches.append(offsets(lane.cut(10).slabs))
+    assert batches == [[(EMAIL, 0, 1), (SMS, 0, 1)]] * 2
+
+
 def test_a_clock_that_steps_back_does_not_reorder_a_topic() -> None:
     lane = opened()
     for one in (slab(EMAIL, 0, 50), slab(EMAIL, 1, 10), slab(SMS, 0, 20)):
