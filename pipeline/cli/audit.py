@@ -73,29 +73,29 @@ def audit(
 
 def _audited(settings: Settings, wanted: Sequence[str], timeout: float) -> Audit:
     """One audit; ends the command where there is no verdict."""
-    from pipeline.audit.faults import UnknownAccounts
-    from pipeline.refusal import WrongSetting
-
     try:
         return _attempt(settings, wanted, timeout)
-    except UnknownAccounts as error:
-        console.fail(str(error), console.Exit.USAGE)
-    except WrongSetting as error:
-        console.fail(str(error), error.code)
     except _no_verdict() as error:
         console.fail(_words(error))
 
 
 def _attempt(settings: Settings, wanted: Sequence[str], timeout: float) -> Audit:
+    """One audit; ends the command where it is asked for what there is not. Without a verdict: see `_no_verdict`."""
     from connectors.clickhouse.service import Service
     from connectors.clickhouse.settings import QUERY_SECONDS_MAX, target
+    from pipeline.audit.faults import UnknownAccounts
     from pipeline.audit.run import audit as audited
+    from pipeline.refusal import WrongSetting
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its faults are told by ours, once
     service = Service(target(settings), QUERY_SECONDS_MAX)
     try:
         with console.Progress() as progress:
             return audited(settings, service, wanted, timeout, progress.show)
+    except UnknownAccounts as error:
+        console.fail(str(error), console.Exit.USAGE)
+    except WrongSetting as error:
+        console.fail(str(error), error.code)
     finally:
         service.close()
 

@@ -143,7 +143,7 @@ def _print(settings: Settings, rows: list[dict[str, object]], format_: console.F
 def _table(rows: list[dict[str, object]]) -> None:
     shown = [
         {
-            "service": _NAMES[str(row["service"])],
+            "service": _NAMES.get(str(row["service"]), row["service"]),
             "address": row["address"],
             "by": _BY.get(str(row["by"]), ""),
             "pid": "" if row["pid"] is None else str(row["pid"]),

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from pipeline.audit.look import Looks, Unit
 from pipeline.cli import console
 from pipeline.cli.audit import audit
 from tests.integration.audit_world import AuditWorld
+from tests.integration.sink_world import ROOT, STOP_SECONDS, await_that
 
 ACCOUNTS = {"acc-0-a", "acc-0-b", "acc-1-a", "acc-1-b"}
 Tally = Callable[..., tuple[int, dict[str, Any]]]
@@ -170,6 +176,25 @@ def test_the_metrics_are_written_whole(filled: AuditWorld, tally: Tally, tmp_pat
     assert [file.name for file in tmp_path.iterdir() if file.name.endswith(".tmp")] == []
 
 
+def test_an_audit_that_goes_on_serves_its_drift_and_ends_on_sigterm(filled: AuditWorld, tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLY_")}
+    command = [sys.executable, "-m", "pipeline.cli.app", "audit", "--every", "1"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=kept | filled.settings, stdout=output, stderr=output)
+    try:
+        await_that(lambda: "recount agree" in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
+        url = re.search(r"http://127\.0\.0\.1:\d+/metrics", log.read_text(encoding="utf-8"))
+        assert url is not None
+        with urllib.request.urlopen(url[0], timeout=10) as answer:
+            assert b'tally_drift{comparison="persons"} 0.0' in answer.read()
+        process.terminate()
+        assert process.wait(STOP_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 OPENED = "hits = 1 AND NOT is_test AND type = 'email_opened' AND unique_open = 1"
 ONE = f"(SELECT min((journal_partition, origin_offset)) FROM {{db}}.events WHERE {OPENED})"
 OPEN_AT_ONE = f"type = 'email_opened' AND hits = 1 AND (journal_partition, origin_offset) = {ONE}"
@@ -250,8 +275,8 @@ def test_tampering_is_found_with_its_coordinates(filled: AuditWorld, tally: Tall
     sql, expected = TAMPER[what]
     filled.service.command(sql.format(db=filled.name))
     code, found = tally()
+    assert code == 3, found
     differing = {(difference["comparison"], difference["counter"]) for difference in found["differences"]}
-    assert code == 3
     assert differing >= expected, found["differences"]
     assert "nobody@shop.example" not in json.dumps(found)
     for difference in found["differences"]:
