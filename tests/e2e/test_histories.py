@@ -14,8 +14,10 @@ import pytest
 from tests.e2e import comparison
 from tests.e2e.deployment import SINK, WORKERS, deployed
 from tests.e2e.promised import KEYS, Judged
+from tests.e2e.recent import RULES
 from tests.e2e.world import Views, World, expected
 from tests.oracle.history import identity
+from tests.oracle.verdict import judge
 
 Rows = list[dict[str, Any]]
 Sides = tuple[list[Judged], Views]
@@ -56,6 +58,12 @@ def test_a_wrong_column_and_a_row_lost_or_twice_are_found(sides: Sides, view: st
         assert len(wrong) > before, column
     assert len(_differences(view, says, others)) > before
     assert len(_differences(view, says, [row, row, *others])) > before
+
+
+def test_another_order_across_topics_than_the_journal_s_is_found(sides: Sides) -> None:
+    judged, found = sides
+    lines = comparison.differences(KEYS, expected([_by_topic(one) for one in judged], found), found)
+    assert {line.partition(" ")[0] for line in lines} >= {"dead_letters", "engagement_daily", "allowance_alerts"}
 
 
 def test_the_fast_paths_of_contacts_say_what_the_oracle_says(world: World, sides: Sides) -> None:
@@ -110,6 +118,13 @@ def test_kills_in_the_middle_change_nothing(kafka: str, clickhouse: str, seed: i
         killed.dice.shuffle(victims)
         killed.publish({killed.dice.uniform(0.2, 0.8): name for name in victims})
         killed.assert_equal(killed.judged(), killed.found())
+
+
+def _by_topic(judged: Judged) -> Judged:
+    """As if one topic had been read after the other."""
+    both = sorted(zip(judged.arrived, judged.told, strict=True), key=lambda pair: (pair[0].topic, pair[0].offset))
+    told = [event for _, event in both]
+    return judged._replace(arrived=[arrived for arrived, _ in both], told=told, verdict=judge(told, RULES))
 
 
 def _differences(view: str, says: Rows, found: Rows, keys: tuple[str, ...] = ()) -> list[str]:
