@@ -113,10 +113,8 @@ def rows(audit: Audit) -> list[str]:
 def verdict(audit: Audit) -> str:
     """One line."""
     numbers = sum(audit.numbers.values())
-    where = (
-        f"{len(audit.accounts):,} account{'s' * (len(audit.accounts) != 1)}, {len(audit.days):,} days,"
-        f" {numbers:,} numbers, {audit.seconds:.1f} s"
-    )
+    scope = [(len(audit.accounts), "account"), (len(audit.days), "day"), (numbers, "number")]
+    where = ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in scope) + f", {audit.seconds:.1f} s"
     differ = len(audit.differences)
     return f"✗ {differ:,} of them differ ({where})" if differ else f"✓ journal, views and recount agree ({where})"
 
