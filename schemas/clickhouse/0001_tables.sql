@@ -82,8 +82,8 @@ CREATE TABLE IF NOT EXISTS ${DB}.profile_state ${ON_CLUSTER}
 (
     account_id LowCardinality(String)                                                                 COMMENT 'Tenant.',
     profile_id String                                                                  CODEC(ZSTD(1)) COMMENT 'Profile that it is said of: today''s person takes it along.',
-    kind       LowCardinality(String)                                                                 COMMENT 'What it is about: attribute, newsletter, email, email_hard, points, segment, ...',
-    item       String                                                                  CODEC(ZSTD(1)) COMMENT 'Which one of its kind: attribute, segment or product; empty where there is only one.',
+    kind       LowCardinality(String)                                                                 COMMENT 'What it is about: an attribute (email, first_name, ...), email_flag, email_hard, email_soft, newsletter, points, cart, product, segment, ...',
+    item       String                                                                  CODEC(ZSTD(1)) COMMENT 'Which segment or product; empty elsewhere.',
     last       SimpleAggregateFunction(max, Tuple(moment UInt128, value String))       CODEC(ZSTD(1)) COMMENT 'The last event about it, and what it says.',
     three      AggregateFunction(groupArraySorted(3), Int128)                          CODEC(ZSTD(1)) COMMENT 'Of soft bounces the moments of the three latest, negative; empty elsewhere.',
     times      SimpleAggregateFunction(sum, UInt64)                                    CODEC(ZSTD(1)) COMMENT 'Of purchases how many; 0 elsewhere.',
