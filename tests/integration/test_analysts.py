@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.clickhouse.service import parameters
+from pipeline.cli import app
 from tests.integration.analysts import answers_campaigns, answers_people, answers_time, answers_trust
 from tests.integration.analysts.answering import ANSWERS, Given
 from tests.integration.analysts.page import PAGE, Question, between, contents, questions
@@ -27,7 +29,7 @@ ACCOUNTS = ("acme", "beta", "gamma")
 DID = ["email_opened", "email_clicked", "web_page_visited", "crm_purchase"]
 USUAL: Given = {
     "from": date(2026, 1, 12),
-    "to": date(2026, 3, 8),
+    "to": date(2026, 2, 27),
     "as_of": datetime(2026, 2, 20, 9, 30, tzinfo=UTC),
     "campaign": "welcome",
     "channel": "email",
@@ -46,24 +48,32 @@ USUAL: Given = {
 }
 # What else a question is asked with, beside the usual parameters.
 ALSO: dict[str, list[Given]] = {
-    "best-campaigns": [{"times": 6}],
-    "best-time-to-send": [{"zone": "Asia/Kathmandu"}],
+    "best-campaigns": [{"times": 7}, {"times": 8}, {"times": 9}],
+    "best-time-to-send": [{"zone": "Asia/Kathmandu"}, {"times": 1}],
+    "bounces-by-domain": [{"to": date(2026, 2, 25)}],
     "campaign-by-day": [{"campaign": "newsletter"}],
-    "dead-letters": [{"reason": "conflicting_duplicate"}, {"reason": "nobody", "limit": 2}],
+    "dead-letters": [{"limit": 1}, {"reason": "conflicting_duplicate"}, {"reason": "nobody"}],
     "did-at-least": [{"type": "crm_purchase", "times": 1}, {"from": date(2026, 1, 7), "to": date(2026, 1, 7)}],
-    "funnel": [{"campaign": "viber-deal", "days": 1}, {"campaign": "newsletter", "days": 30}],
+    "funnel": [
+        {"campaign": "viber-deal", "days": 1},
+        {"campaign": "newsletter", "days": 30},
+        {"campaign": "none-such"},
+    ],
     "hours-and-weekdays": [{"zone": "Europe/Berlin"}, {"zone": "America/Sao_Paulo"}],
     "inactive-contacts": [{"days": 20}],
-    "last-did-before": [{"type": "web_page_visited", "days": 14}],
+    "last-did-before": [{"type": "email_read"}, {"type": "web_page_visited", "days": 14}],
     "never-did": [{"type": "crm_purchase"}],
     "no-answer": [{"times": 1, "from": date(2026, 2, 10)}],
     "rates-by-campaign": [{"from": date(2026, 1, 7), "to": date(2026, 1, 8)}],
     "rejected-by-reason": [{"account": ""}],
     "repeat-clickers": [{"times": 4}],
     "retention": [{"unit": "week"}],
-    "subscriber-growth": [{"channel": "sms"}],
+    "subscriber-growth": [{"to": date(2026, 1, 31)}, {"channel": "sms"}],
     "timeline": [{"types": []}, {"types": [], "limit": 5}],
-    "allowance-run-out": [{"as_of": datetime(2026, 1, 20, tzinfo=UTC)}, {"as_of": datetime(2026, 3, 20, tzinfo=UTC)}],
+    "allowance-run-out": [
+        {"as_of": datetime(2026, 2, 9, 23, tzinfo=UTC)},
+        {"as_of": datetime(2026, 1, 20, tzinfo=UTC)},
+    ],
 }
 
 
@@ -132,6 +142,18 @@ def test_every_question_says_what_its_number_means_and_every_parameter_is_descri
         )
     used = {name for question in QUESTIONS.values() for name in question.parameters}
     assert used == described.keys(), "parameters are described that no question has"
+
+
+def test_a_statement_of_the_page_is_answered_by_tally_query(world: World, clickhouse: str) -> None:
+    question = QUESTIONS["active-by-week"]
+    given = USUAL | {"account": "acme"}
+    options = [part for name in question.parameters for part in ("--param", f"{name}={text(given[name])}")]
+    environment = {"TALLY_CLICKHOUSE__URL": clickhouse, "TALLY_CLICKHOUSE__DATABASE": world.database}
+    command = ["query", "--format", "csv", *options, "-"]
+    run = CliRunner().invoke(app.app, command, input=question.sql, env=environment)
+    assert run.exit_code == 0, run.output
+    rows = [",".join(map(str, row)) for row in ANSWERS["active-by-week"](world, given)]
+    assert run.stdout.splitlines() == [",".join(question.columns), *rows]
 
 
 def test_the_contents_name_every_question() -> None:

@@ -17,6 +17,7 @@ from tests.property.running import Sent
 SECOND, HOUR = 1_000_000, 60 * MINUTE
 BEGIN = 20_458 * DAY  # 2026-01-05, a Monday
 DAYS = 75
+MOMENT = BEGIN + 46 * DAY + 9 * HOUR + 30 * MINUTE  # 2026-02-20 09:30
 PARTITIONS = {0: ("acme", "beta"), 1: ("gamma",)}
 ALLOWANCES = {"acme": 200, "beta": 90}  # gamma has no plan
 SOURCES = {"acme": "brevo", "beta": "altcraft", "gamma": "own"}
@@ -102,6 +103,7 @@ def _partition(dice: random.Random, accounts: tuple[str, ...]) -> list[Sent]:
         for name in CAMPAIGNS:
             _campaign(made, account, name)
         _visits(made, account)
+        _on_the_dot(made, account)
         _operations(made, account)
     _nonsense(made)
     _copies(made)
@@ -116,16 +118,20 @@ def _contacts(made: _Maker, account: str) -> None:
         made.operate(lambda allowance, **more: plan(allowance, **fields, **more), BEGIN, account, ALLOWANCES[account])
     for number, profile in enumerate(CONTACTS):
         at = BEGIN + made.dice.randrange(40 * DAY)
-        name = "same" if number in (0, 3) else profile
+        name = {0: "same", 3: "same", 6: "same", 1: "twin", 4: "twin"}.get(number, profile)
         email = f"{name}@{('one', 'Two')[number % 3 == 1]}.example"
         attributes = {"email": email.upper() if number == 3 else email, "first_name": profile.upper()}
         made.say("profile_created", at, account, profile_id=profile, attributes=attributes)
-        if made.chance(0.8):
-            made.say("email_subscribed", at + HOUR, account, profile_id=profile)
-        if made.chance(0.2):
+        if profile not in ASLEEP and made.chance(0.8):
+            made.say("email_subscribed", at + HOUR, account, profile_id=profile, is_test=made.chance(0.1))
+        if profile not in ASLEEP and made.chance(0.2):
             made.say("email_unsubscribed", at + made.dice.randrange(30) * DAY, account, profile_id=profile)
-        if made.chance(0.4):
-            made.say("profile_entered_segment", at, account, profile_id=profile, properties={"segment": "vip"})
+        for segment, likely, later in (("vip", 0.4, 0), ("new", 0.7, MINUTE)):
+            about = {"profile_id": profile, "properties": {"segment": segment}}
+            if made.chance(likely):
+                made.say("profile_entered_segment", at + later, account, **about)
+            if made.chance(0.2):
+                made.say("profile_exited_segment", at + 9 * DAY + later, account, **about)
         if made.chance(0.3):
             fields = {"attributes": {"points": str(made.dice.randrange(500))}, "profile_id": profile}
             made.say("profile_updated", at + 3 * DAY, account, **fields)
@@ -143,22 +149,26 @@ def _campaign(made: _Maker, account: str, name: str) -> None:
 
 def _message(made: _Maker, account: str, channel: str, at: int, about: dict[str, Any]) -> None:
     """One recipient's message, and what becomes of it."""
-    about = about | {"is_test": made.chance(0.06)}
+    about = about | {"is_test": made.chance(0.1)}
     if made.chance(0.95):
         made.say(f"{channel}_sent", at, account, **about)
     if made.chance(0.15):
         kind = made.dice.choice(("soft", "soft", "hard"))
         said = made.dice.choice(REASONS[kind])
         properties = {"reason": said} if said else {}
-        made.say(f"{channel}_{kind}_bounced", at + MINUTE, account, **about, properties=properties)
+        for attempt in range(made.dice.choice((1, 1, 3))):
+            said_at = at + MINUTE + attempt * HOUR
+            made.say(f"{channel}_{kind}_bounced", said_at, account, **about, properties=properties)
         return
-    made.say(f"{channel}_delivered", at + made.dice.randrange(1, 90) * SECOND, account, **about)
+    delivered = at + made.dice.randrange(1, 90) * SECOND
+    made.say(f"{channel}_delivered", delivered, account, **about)
     if about["profile_id"] in ASLEEP:
         return
     if channel == "email" and made.chance(0.2):
         made.say("email_proxy_opened", at + MINUTE, account, **about)
     for _ in range(made.dice.choice((0, 0, 1, 1, 2, 3))):
-        made.say(f"{channel}_opened" if channel != "sms" else "sms_replied", at + made.soon(6), account, **about)
+        opened = at + made.soon(6) if made.chance(0.9) else delivered
+        made.say(f"{channel}_opened" if channel != "sms" else "sms_replied", opened, account, **about)
     if SOURCES[account] == "altcraft" and channel != "sms" and made.chance(0.4):
         made.say(f"{channel}_unique_opened", at + made.soon(6), account, **about)
     _clicks(made, account, channel, at, about)
@@ -183,17 +193,43 @@ def _clicks(made: _Maker, account: str, channel: str, at: int, about: dict[str, 
 
 
 def _visits(made: _Maker, account: str) -> None:
-    """Visitors of the site, some of whom are contacts, and clicks in a group, of nobody."""
-    for profile in (*VISITORS, *made.dice.sample(CONTACTS, 8)):
+    """Visitors of the site, some of whom are contacts, and what nobody did: clicks in a group, and whatever else."""
+    for profile in (*VISITORS, *made.dice.sample(CONTACTS[: -len(ASLEEP)], 8)):
         for _ in range(made.dice.randrange(1, 5)):
             at = BEGIN + made.dice.randrange(DAYS * DAY)
             made.say("web_page_visited", at, account, profile_id=profile)
             if made.chance(0.2):
                 made.say("crm_cart_product_added", at, account, profile_id=profile, properties={"product_id": "hat"})
-    for _ in range(5):
+            if made.chance(0.3):
+                made.say("crm_purchase", at, account, profile_id=profile, properties={"value": "12.5"})
+    for n in range(10):
         at = BEGIN + 30 * DAY + made.dice.randrange(DAY)
-        about = {"profile_id": None, "campaign_id": "viber-deal", "message_id": "vd-1", "link": LINKS[0]}
-        made.say("telegram_clicked", at, account, **about)
+        about = {"profile_id": None, "campaign_id": "viber-deal", "message_id": "vd-1", "is_test": n > 7}
+        made.say("telegram_clicked", at, account, **about, link=LINKS[0])
+    for n, verb in enumerate(("sent", "delivered", "opened", "clicked", "soft_bounced") * 4):
+        at = BEGIN + 9 * DAY + 20 * HOUR + n * MINUTE
+        about = {"profile_id": None, "campaign_id": "welcome", "message_id": "welcome-2"}
+        made.say(f"email_{verb}", at, account, **about)
+        made.say("web_page_visited", at, account, profile_id=None)
+        made.say("crm_purchase", at, account, profile_id=None)
+
+
+def _on_the_dot(made: _Maker, account: str) -> None:
+    """What lies on a boundary: moments to the second, an amount to the cent; and twins who are one person."""
+    reads = (("p01", 0), ("p01", 5 * DAY), ("p02", 3 * DAY), ("p04", 3 * DAY + SECOND))
+    for profile, ago in reads:
+        _at_once(made, account, "email_read", MOMENT - ago, profile_id=profile)
+    for twin in ("twin-1", "twin-2"):
+        about = {"profile_id": twin, "campaign_id": "welcome", "message_id": "welcome-1"}
+        _at_once(made, account, "sms_soft_bounced", MOMENT - 9 * DAY, **about, properties={"reason": "full"})
+        _at_once(made, account, "email_opened", MOMENT - 9 * DAY, **about, is_test=True)
+        _at_once(made, account, "crm_purchase", MOMENT - 3 * DAY, profile_id=twin, properties={"value": "30"})
+    made.operate(merge, MOMENT, account, ["twin-2"], "twin-1")
+
+
+def _at_once(made: _Maker, account: str, type_name: str, at: int, **fields: Any) -> None:
+    one = event(type_name, account_id=account, source=SOURCES[account], occurred_at=at, **fields)
+    made.arrive(one, at)
 
 
 def _operations(made: _Maker, account: str) -> None:
