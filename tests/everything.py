@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ TESTS = Path(__file__).parent
 PROCESSES = 2
 # They start Kafka, ClickHouse and workers, and measure how long things take.
 REAL = ("e2e", "integration")
+# Without real parts, but they measure how long a command takes.
+ALONE = ("unit/test_cli.py",)
 REQUIRED = "TALLY_REQUIRE_REAL"
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -31,10 +34,11 @@ def commands(options: list[str]) -> list[tuple[list[str], dict[str, str]]]:
     pure, real = folders()
     several = ["-n", str(PROCESSES), "--dist", "worksteal"]
     nothing = {REQUIRED: "nothing"} if os.environ.get(REQUIRED) else {}
-    return [([*several, *_paths(pure), *options], nothing), ([*_paths(real), *options], {})]
+    without = [f"--ignore={path}" for path in _paths(ALONE)]
+    return [([*several, *without, *_paths(pure), *options], nothing), ([*_paths([*real, *ALONE]), *options], {})]
 
 
-def _paths(names: list[str]) -> list[str]:
+def _paths(names: Iterable[str]) -> list[str]:
     return [str(Path("tests") / name) for name in names]
 
 

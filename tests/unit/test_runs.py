@@ -24,6 +24,14 @@ def test_every_test_is_in_one_of_two_runs() -> None:
     assert {"integration"} <= set(real) <= set(everything.REAL)
 
 
+def test_what_measures_time_runs_alone() -> None:
+    (pure, _), (real, _) = everything.commands([])
+    for path in everything.ALONE:
+        assert (ROOT / "tests" / path).is_file()
+        assert f"--ignore=tests/{path}" in pure
+        assert f"tests/{path}" in real
+
+
 def test_no_test_without_real_parts_asks_for_one() -> None:
     pure, _ = everything.folders()
     texts = [path.read_text("utf-8") for name in pure for path in (ROOT / "tests" / name).rglob("test_*.py")]
