@@ -22,7 +22,7 @@ from tests.property.shapes import BUSY, CONTACTS, DENSE, MONTHS, NEAR, Shape
 # Small, so that their bounds are met.
 SMALL = Rules(unique_days=12, person_profiles_max=3)
 SHAPES = {"near": NEAR, "dense": DENSE, "months": MONTHS, "busy": BUSY, "contacts": CONTACTS}
-SIZES = (4, 6, 10, 14, 24)  # records; a batch costs more than a record, and a day's end makes a batch
+SIZES = (3, 5, 8, 12, 24)  # records; a batch costs more than a record, and a day's end makes a batch
 SHORT = SIZES[:3]
 _ATTEMPTS_MAX = 300  # at making a failed case shorter
 
