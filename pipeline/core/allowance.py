@@ -1,40 +1,27 @@
 """Activities against the accounts' monthly allowances: cycles in absolute numbers, plans, threshold alerts.
 
 In:   accepted, non-test events in stream order, plan events among them.
-Out:  the cycle of every activity; cycles, plans and alerts that follow.
+Out:  the cycle of every activity; cycles, plans, alerts and forecast alerts that follow.
 Time: occurred_at decides the cycle, arrived_at whether it came before the cycle's close.
 Late: a late activity corrects its own, closed cycle; "as closed" stays as it was.
-A cycle is judged by the latest plan dated before its end. A plan that says the same as the one before it is that plan.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.accounts import Accounts, Cycle, Cycles, judge, needed, with_plan
 from pipeline.core.cycles import cycle_of, cycle_starts, month_of
+from pipeline.core.forecast import Pace, used_lately, will_run_out
 from pipeline.core.hashing import Codes, Ints, Mask
 from pipeline.core.record import Alert, Allowance, Plan
+from pipeline.core.window import DAY_US
 
 _NO_PLAN = (1, "UTC")  # anchor day and zone of an account without a plan
-
-
-class Cycle(NamedTuple):
-    """What is known of an account's cycle."""
-
-    end: int
-    used: int
-    used_as_closed: int
-    crossed: frozenset[float]
-
-
-Cycles = dict[int, Cycle]  # by start
 
 
 class Activities(NamedTuple):
@@ -46,54 +33,6 @@ class Activities(NamedTuple):
     occurred_at: Ints
     arrived_at: Ints
     types: Codes
-
-
-@dataclass(slots=True)
-class Accounts:
-    """Cycles and plans by account; plans ascending by (occurred_at, identity)."""
-
-    cycles: dict[str, Cycles] = field(default_factory=dict)
-    plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)
-
-    def apply(self, allowance: list[Allowance], plans: list[Plan]) -> None:
-        """What a journal record says."""
-        for a in allowance:
-            cycle = Cycle(a.cycle_end, a.used, a.used_as_closed, frozenset(a.crossed))
-            self.cycles.setdefault(a.account_id, {})[a.cycle_start] = cycle
-        for plan in plans:
-            self.plans[plan.account_id] = with_plan(self.plans.get(plan.account_id, ()), plan)
-
-    def forget(self, limit: int) -> None:
-        """Cycles that ended before `limit` can change no more, nor plans that judge only such cycles."""
-        for account in list(self.cycles):
-            kept = {start: cycle for start, cycle in self.cycles[account].items() if cycle.end >= limit}
-            if kept:
-                self.cycles[account] = kept
-            else:
-                del self.cycles[account]
-        for account, plans in self.plans.items():
-            old = [plan for plan in plans if plan.occurred_at < limit]
-            needed_still = {judge(plans, limit), *old[-1:]}
-            self.plans[account] = tuple(plan for plan in plans if plan in needed_still or plan.occurred_at >= limit)
-
-
-def with_plan(plans: tuple[Plan, ...], plan: Plan) -> tuple[Plan, ...]:
-    """The plans with one more, in order."""
-    return tuple(sorted((*plans, plan), key=lambda p: (p.occurred_at, p.identity)))
-
-
-def judge(plans: tuple[Plan, ...], cycle_end: int) -> Plan | None:
-    """The plan that judges a cycle: the latest dated before its end, as it was first said."""
-    judging = None
-    for plan in plans:
-        if plan.occurred_at < cycle_end and not (judging and _says_the_same(judging, plan)):
-            judging = plan
-    return judging
-
-
-def needed(threshold: float, allowance: int) -> int:
-    """The least number of activities that reaches a threshold, exactly: 0.8 means eight tenths."""
-    return math.ceil(Fraction(str(threshold)) * allowance)
 
 
 class Book:
@@ -158,9 +97,10 @@ class Book:
         end = start[np.minimum(group + 1, len(start) - 1)]
         added = np.bincount(group, minlength=len(start))
         in_time = np.bincount(group[a.arrived_at[a.rows] < end], minlength=len(start))
+        by_day = _by_day(group, occurred_at)
         for g in np.flatnonzero(added).tolist():
             account = a.account.values[int(owner[g])]
-            before = self._add(account, (int(start[g]), int(start[g + 1])), int(added[g]), int(in_time[g]))
+            before = self._add(account, (int(start[g]), int(start[g + 1])), int(in_time[g]), by_day[g])
             self._cross(account, int(start[g]), before, functools.partial(_place, a, group == g))
         return start[group]
 
@@ -184,6 +124,25 @@ class Book:
                 alert = Alert(account, start, "threshold", t, cycle.used, now.allowance, plan.occurred_at, now.identity)
                 self._alerts.append((seq, alert))
 
+    def foresee(self, day: int) -> None:
+        """Forecasts as of the beginning of a UTC day since 1970: before anything that arrives on it is counted."""
+        as_of = day * DAY_US
+        for account, plans in sorted(self._accounts.plans.items()):
+            cycles = self._accounts.cycles.get(account, {})
+            recent = used_lately((cycle.days for cycle in cycles.values()), day)
+            for start, cycle in sorted(cycles.items()):
+                plan = judge(plans, cycle.end)
+                if plan is None or not start <= as_of < cycle.end or cycle.used >= plan.allowance:
+                    continue
+                runs_out = will_run_out(Pace((start, as_of, cycle.end), cycle.used, recent, cycle.days), plan.allowance)
+                if runs_out == cycle.forecast:
+                    continue
+                self._of(account)[start] = cycle._replace(forecast=runs_out)
+                self._changed[account, start] = None
+                if runs_out:
+                    said = (cycle.used, plan.allowance, as_of, plan.identity)
+                    self._alerts.append((-1, Alert(account, start, "forecast", 1.0, *said)))
+
     def allowance(self) -> list[Allowance]:
         """The cycles that changed, in absolute numbers."""
         return list(self._absolute())
@@ -198,10 +157,22 @@ class Book:
 
     def _absolute(self) -> Iterator[Allowance]:
         for account, start in self._changed:
-            end, used, used_as_closed, crossed = self._cycles[account][start]
-            plan = judge(self.plans(account), end)
-            allowance = plan.allowance if plan else None
-            yield Allowance(account, start, end, used, used_as_closed, allowance, tuple(sorted(crossed)))
+            cycle = self._cycles[account][start]
+            was = self._accounts.cycles.get(account, {}).get(start)
+            changed = sorted(cycle.days.items() - (was.days.items() if was else set()))
+            plan = judge(self.plans(account), cycle.end)
+            yield Allowance(
+                account_id=account,
+                cycle_start=start,
+                cycle_end=cycle.end,
+                used=cycle.used,
+                used_as_closed=cycle.used_as_closed,
+                allowance=plan.allowance if plan else None,
+                crossed=tuple(sorted(cycle.crossed)),
+                forecast=cycle.forecast,
+                days=tuple(day for day, _ in changed),
+                days_used=tuple(used for _, used in changed),
+            )
 
     def _anchor(self, account: str) -> tuple[int, str]:
         plans = self.plans(account)
@@ -212,11 +183,15 @@ class Book:
             self._cycles[account] = dict(self._accounts.cycles.get(account, {}))
         return self._cycles[account]
 
-    def _add(self, account: str, span: tuple[int, int], added: int, in_time: int) -> int:
+    def _add(self, account: str, span: tuple[int, int], in_time: int, by_day: Mapping[int, int]) -> int:
         """Returns how many the cycle had before."""
         start, end = span
         was = self._until(account, start, end)
-        self._of(account)[start] = was._replace(used=was.used + added, used_as_closed=was.used_as_closed + in_time)
+        self._of(account)[start] = was._replace(
+            used=was.used + sum(by_day.values()),
+            used_as_closed=was.used_as_closed + in_time,
+            days={**was.days, **{day: was.days.get(day, 0) + n for day, n in by_day.items()}},
+        )
         self._changed[account, start] = None
         return was.used
 
@@ -249,5 +224,12 @@ def _place(a: Activities, mine: Mask, n: int) -> tuple[int, int]:
     return int(a.seq[row]), int(a.occurred_at[row])
 
 
-def _says_the_same(one: Plan, other: Plan) -> bool:
-    return one.allowance == other.allowance and one.thresholds == other.thresholds
+def _by_day(group: Ints, occurred_at: Ints) -> dict[int, dict[int, int]]:
+    """How many of each group occurred on each UTC day."""
+    day = occurred_at // DAY_US
+    first, span = int(day.min()), int(day.max() - day.min()) + 1
+    keys, counts = np.unique(group * span + day - first, return_counts=True)
+    found: dict[int, dict[int, int]] = {}
+    for key, n in zip(keys.tolist(), counts.tolist(), strict=True):
+        found.setdefault(key // span, {})[key % span + first] = n
+    return found

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.accepted import Accepted, accept
-from pipeline.core.allowance import Accounts, Activities, Book
+from pipeline.core.allowance import Activities, Book
 from pipeline.core.batch import Slab
 from pipeline.core.context import Context
 from pipeline.core.decode import read
@@ -57,7 +57,10 @@ def decide(state: State, slabs: Sequence[Slab], context: Context) -> Record:
     accepted = accept(events, np.setdiff1d(sifted.new, people.refused), sifted.keys, context)
     resolved = resolve(state.persons, people, accepted)
     uniques = _decide_uniques(state, accepted, people, resolved, (day, context))
-    book, cycle_start = _count_allowance(state.accounts, accepted, events, context)
+    book = Book(state.accounts, context.vocabulary.default_activities.__contains__)
+    if day > state.stream_time // DAY_US:
+        book.foresee(day)
+    cycle_start = _count_allowance(book, accepted, events)
     rows = encode_rows(
         accepted,
         Decided(resolved.person, uniques.marks.astype(np.uint8), cycle_start),
@@ -109,10 +112,8 @@ def _decide_uniques(
     return _Uniques(facts, decided.holders, marks, labels, decided.corrections, corrected)
 
 
-def _count_allowance(accounts: Accounts, accepted: Accepted, events: Events, context: Context) -> tuple[Book, Ints]:
-    """The batch's changes to the accounts, and the cycle of every accepted row: UTC microseconds, -1 where none."""
-    default = context.vocabulary.default_activities
-    book = Book(accounts, default.__contains__)
+def _count_allowance(book: Book, accepted: Accepted, events: Events) -> Ints:
+    """Count the batch; returns the cycle of every accepted row, UTC microseconds, -1 where none."""
     order = np.argsort(accepted.seq)
     rows = order[accepted.live[order]]
     activities = Activities(
@@ -123,7 +124,7 @@ def _count_allowance(accounts: Accounts, accepted: Accepted, events: Events, con
     counted, starts = book.count_with_plans(activities, plans)
     cycle_start = np.full(len(accepted), -1, np.int64)
     cycle_start[counted] = starts
-    return book, cycle_start
+    return cycle_start
 
 
 def _plan(accepted: Accepted, events: Events, row: int) -> Plan:

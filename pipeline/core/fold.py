@@ -7,6 +7,7 @@ Time: the record's stream time; what a new day forgets goes first.
 from __future__ import annotations
 
 from pipeline.core.deduplicate import forget, remember, remembers_since
+from pipeline.core.forecast import RECENT_DAYS
 from pipeline.core.record import Record, Rules
 from pipeline.core.state import State
 from pipeline.core.uniques import apply_uniques
@@ -19,8 +20,8 @@ def fact_limit(day: int, rules: Rules) -> int:
 
 
 def cycle_limit(day: int, rules: Rules) -> int:
-    """Cycles that ended before this instant can change no more on a stream day."""
-    return (day - rules.window_days - 1) * DAY_US
+    """Cycles that ended before this instant can change no more on a stream day, and no forecast looks at them."""
+    return (day - max(rules.window_days, RECENT_DAYS) - 1) * DAY_US
 
 
 def apply(state: State, record: Record, seed: int) -> None:

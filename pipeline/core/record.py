@@ -26,17 +26,10 @@ HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
 RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; the origin finds the rest
 
 # One fact, 37 bytes: its number, the row of the record's keys that holds it, and what it says.
-FACTS = np.dtype(
-    [
-        ("number", "<u4"),
-        ("row", "<u4"),
-        ("profile", "<u8"),
-        ("fact", "<u8"),
-        ("occurred_at", "<i8"),
-        ("label", "<u4"),
-        ("kind", "u1"),
-    ]
-)
+FACTS = np.dtype([
+    ("number", "<u4"), ("row", "<u4"), ("profile", "<u8"), ("fact", "<u8"), ("occurred_at", "<i8"), ("label", "<u4"),
+    ("kind", "u1"),
+])  # fmt: skip
 # (person, fact) -> number of the fact that counts; 0: none any more.
 HOLDERS = np.dtype([("key", "<u8"), ("number", "<u4")])
 
@@ -97,6 +90,9 @@ class Allowance(NamedTuple):
     used_as_closed: int
     allowance: int | None
     crossed: tuple[float, ...]
+    forecast: bool = False  # whether it was last forecast to run out
+    days: tuple[int, ...] = ()  # UTC days since 1970 that changed
+    days_used: tuple[int, ...] = ()  # activities of each
 
 
 class Plan(NamedTuple):
@@ -113,7 +109,7 @@ class Plan(NamedTuple):
 
 
 class Alert(NamedTuple):
-    """A threshold crossed, at the event that crossed it."""
+    """A threshold crossed, at the event that crossed it; or a forecast (threshold 1), at the day that it was made."""
 
     account_id: str
     cycle_start: int
@@ -200,14 +196,16 @@ _LISTS: dict[str, type[Any]] = {
     "duplicates": Duplicates,
 }
 _HASHES = frozenset({"identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro
-_SCHEMA = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
-_HEAD = fastavro.parse_schema(
-    {"type": "record", "name": "Head", "fields": schemas.avro("journal.v1.avsc")["fields"][:3]}
-)
+_SCHEMA: Any = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
+_HEAD = fastavro.parse_schema(_SCHEMA | {"name": "Head", "fields": _SCHEMA["fields"][:3]})
 
 
 class UnknownFormat(ValueError):
     """The record's layout is newer than this program."""
+
+
+class Damaged(UnknownFormat):
+    """The head is a record's, but the body cannot be read."""
 
 
 class NotARecord(ValueError):
@@ -239,23 +237,26 @@ def decode(value: bytes) -> tuple[Link, Record]:
     """The record and its place in the chain.
 
     Raises:
-        NotARecord, UnknownFormat: it cannot be read.
+        NotARecord, UnknownFormat, Damaged: it cannot be read.
     """
     head = read_link(value)
-    row: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), _SCHEMA, None)
-    identities, payloads = np.frombuffer(row["keys"], np.uint64).reshape(2, -1)
-    lists = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
-    record = Record(
-        rules=_typed(Rules, row["rules"]),
-        stream_time=row["stream_time"],
-        identities=identities,
-        payloads=payloads,
-        origins=origins.unpack(row["origins"], len(identities)),
-        facts=np.frombuffer(row["facts"], FACTS),
-        holders=np.frombuffer(row["holders"], HOLDERS),
-        events=row["events"],
-        **lists,
-    )
+    try:
+        row: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), _SCHEMA, None)
+        identities, payloads = np.frombuffer(row["keys"], np.uint64).reshape(2, -1)
+        lists = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
+        record = Record(
+            rules=_typed(Rules, row["rules"]),
+            stream_time=row["stream_time"],
+            identities=identities,
+            payloads=payloads,
+            origins=origins.unpack(row["origins"], len(identities)),
+            facts=np.frombuffer(row["facts"], FACTS),
+            holders=np.frombuffer(row["holders"], HOLDERS),
+            events=row["events"],
+            **lists,
+        )
+    except (EOFError, IndexError, OSError, OverflowError, TypeError, ValueError) as error:
+        raise Damaged(f"journal record {head.id:016x} is damaged: {type(error).__name__} in its body") from None
     return Link(head.id, head.prev, row["writer"]), record
 
 
@@ -273,9 +274,7 @@ def read_link(value: bytes) -> Link:
     except (EOFError, IndexError, ValueError, OverflowError) as error:
         raise NotARecord(f"no journal record: {type(error).__name__} in its head") from None
     if head["format"] != FORMAT:
-        raise UnknownFormat(
-            f"journal record of format {head['format']}; this program knows format {FORMAT}: upgrade it"
-        )
+        raise UnknownFormat(f"journal record of format {head['format']}; this tally knows format {FORMAT}: upgrade it")
     return Link(_unsigned(head["id"]), _unsigned(head["prev"]), "")
 
 

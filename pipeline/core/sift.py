@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.core.accepted import Keys
 from pipeline.core.context import Context
-from pipeline.core.deduplicate import Copies, deduplicate, forgotten, remembers_since
+from pipeline.core.deduplicate import Copies, deduplicate, forgotten
 from pipeline.core.events import Events
 from pipeline.core.hashing import Codes, Ints
 from pipeline.core.identify import identify
@@ -38,8 +38,7 @@ def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted
     faults = validate(events, types, context.vocabulary)
     before, day = state.stream_time // DAY_US, int(stream[-1]) // DAY_US
     window_days = context.rules.window_days
-    since = remembers_since(state.remembers_since, before, day, window_days)
-    _accept_window(events, stream[events.seq], since, context, faults)
+    _accept_window(events, stream[events.seq], state.remembers_since, context, faults)
     account_hash = account.hashes(context.seed)
     identity = identify(events, account_hash, ~faults.bad, context.seed)
     rows = np.flatnonzero(~faults.bad)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.allowance import Accounts, Cycle
+from pipeline.core.accounts import Accounts, Cycle
 from pipeline.core.deduplicate import FIELDS as SEEN
 from pipeline.core.facts import FactLog
 from pipeline.core.persons import Persons
@@ -52,7 +52,7 @@ def columns(state: State) -> Columns:
         "remembers_since": state.remembers_since,
         "labels": [list(label) for label in state.labels],
         "cycles": [
-            [account, start, *cycle[:3], sorted(cycle.crossed)]
+            [account, start, *cycle[:3], sorted(cycle.crossed), cycle.forecast, sorted(cycle.days.items())]
             for account, cycles in state.accounts.cycles.items()
             for start, cycle in cycles.items()
         ],
@@ -73,8 +73,8 @@ def from_columns(flat: Columns) -> State:
         log=FactLog.of(_part(flat, "log")),
         labels={Label(*label): number for number, label in enumerate(rest["labels"])},
     )
-    for account, start, end, used, used_as_closed, crossed in rest["cycles"]:
-        cycle = Cycle(end, used, used_as_closed, frozenset(crossed))
+    for account, start, end, used, used_as_closed, crossed, forecast, days in rest["cycles"]:
+        cycle = Cycle(end, used, used_as_closed, frozenset(crossed), forecast, dict(days))
         state.accounts.cycles.setdefault(account, {})[start] = cycle
     for row in rest["plans"]:
         account_id, allowance, anchor_day, time_zone, thresholds, activities, occurred_at, identity = row

@@ -153,7 +153,7 @@ def _cycles(verdict: Verdict) -> list[Row]:
 
 def _alerts(verdict: Verdict) -> list[Row]:
     columns = KEYS["allowance_alerts"]
-    return [{"kind": "threshold"} | {c: getattr(a, c) for c in columns if c != "kind"} for a in verdict.alerts]
+    return [{c: getattr(a, c) for c in columns} for a in verdict.alerts]
 
 
 def _persons(verdict: Verdict) -> list[Row]:

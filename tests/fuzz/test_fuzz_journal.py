@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.core import state
 from pipeline.core.framing import frame
-from pipeline.core.record import HEAD_BYTES_MAX, NotARecord, UnknownFormat, read_link
+from pipeline.core.record import HEAD_BYTES_MAX, NotARecord, UnknownFormat, decode, read_link
 from pipeline.state.core import copied
 from pipeline.state.snapshots import Doubtful, Header, Snapshots, read_columns, read_header
 from pipeline.state.store import Mark
@@ -23,6 +23,7 @@ from tests.property.budget import TIMES
 from tests.property.running import frozen
 
 HEADS = 50_000 * TIMES
+RECORDS = 2_000 * TIMES
 SNAPSHOTS = 1_500 * TIMES
 BATCHES, VALUES = 12, 200  # of the world whose journal and state are damaged
 FORMATS = (0, 1, 1, 1, 2, -1, INT64_MAX, INT64_MIN)
@@ -52,6 +53,21 @@ def test_the_head_of_anything_is_a_place_in_the_chain_or_no_record(world: World,
         assert 0 <= min(link.id, link.prev) <= max(link.id, link.prev) < 1 << 64
         found["a place"] += 1
     assert set(found) == {"NotARecord", "UnknownFormat", "a place"}
+
+
+def test_a_damaged_record_is_read_or_said_to_be_damaged(world: World, seed: int) -> None:
+    dice, found = random.Random(f"{seed} fuzz records"), Counter[str]()
+    for _ in range(RECORDS):
+        value = damaged(dice.choice(world.journal), dice)
+        try:
+            decode(value)
+        except (NotARecord, UnknownFormat) as error:
+            found[type(error).__name__] += 1
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {error!r} for {value.hex()}") from error
+        else:
+            found["read"] += 1
+    assert set(found) <= {"NotARecord", "UnknownFormat", "Damaged", "read"} and found["Damaged"] > RECORDS // 3
 
 
 @pytest.mark.filterwarnings("ignore")  # numpy takes a column's head for Python text, and warns of its style

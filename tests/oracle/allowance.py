@@ -1,4 +1,4 @@
-"""Usage and threshold alerts: section 7. Goes through the accepted events in the order of arrival."""
+"""Usage, threshold and forecast alerts: section 7. Goes through the events in the order of arrival."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from tests.oracle.cycles import cycle_of
-from tests.oracle.history import Event, when
+from tests.oracle.history import DAY, Event, stream_times, when
 from tests.oracle.vocabulary import TYPES
 
 Cycle = tuple[str, int]  # (account, start)
@@ -24,10 +24,11 @@ class Usage(NamedTuple):
 
 
 class Alert(NamedTuple):
-    """A threshold reached; `plan` is the tie-breaking number of the plan's event."""
+    """A threshold reached, or a forecast; `plan` is the tie-breaking number of the plan's event."""
 
     account_id: str
     cycle_start: int
+    kind: str
     threshold: float
     used: int
     allowance: int
@@ -41,6 +42,8 @@ class _Count:
     as_closed: int = 0
     as_corrected: int = 0
     crossed: set[float] = field(default_factory=set)
+    occurred: list[int] = field(default_factory=list)  # every activity's time
+    will_run_out: bool = False
 
 
 @dataclass
@@ -52,11 +55,14 @@ class Ledger:
     alerts: list[Alert] = field(default_factory=list)
 
 
-def usage(accepted: list[Event]) -> tuple[dict[Cycle, Usage], list[Alert]]:
-    """Usage of every cycle, and every alert in the order of arrival; `accepted` in the order of arrival."""
-    ledger = Ledger()
-    for event in accepted:
-        if event["is_test"]:
+def usage(events: list[Event], accepted: list[int]) -> tuple[dict[Cycle, Usage], list[Alert]]:
+    """Usage of every cycle, and every alert in the order of arrival; `accepted`: places in the history."""
+    ledger, today = Ledger(), 0
+    for n, (event, now) in enumerate(zip(events, stream_times(events), strict=True)):
+        if now // DAY > today:
+            today = now // DAY
+            _foresee(ledger, today * DAY)
+        if n not in accepted or event["is_test"]:
             continue
         if _is_activity(ledger, event):
             _count(ledger, event)
@@ -106,6 +112,7 @@ def _count(ledger: Ledger, event: Event) -> None:
     count = _cycle_until(ledger, (account, start), end)
     count.as_corrected += 1
     count.as_closed += event["arrived_at"] < end
+    count.occurred.append(event["occurred_at"])
     plan = judge(ledger.plans.get(account, []), count.end)
     if plan:
         _alert(ledger, (account, start), plan, event["occurred_at"])
@@ -139,5 +146,35 @@ def _alert(ledger: Ledger, cycle: Cycle, plan: Event, occurred_at: int) -> None:
     for threshold in sorted(set(plan["plan"]["thresholds"]) - count.crossed):
         if count.as_corrected >= needed(threshold, allowance):
             count.crossed.add(threshold)
-            alert = Alert(*cycle, threshold, count.as_corrected, allowance, occurred_at, plan["rank"])
+            alert = Alert(*cycle, "threshold", threshold, count.as_corrected, allowance, occurred_at, plan["rank"])
             ledger.alerts.append(alert)
+
+
+def _foresee(ledger: Ledger, as_of: int) -> None:
+    """The forecasts at the beginning of a day of the stream, each against the plan that judges its cycle."""
+    for cycle in sorted(ledger.counts):
+        count = ledger.counts[cycle]
+        plan = judge(ledger.plans.get(cycle[0], []), count.end)
+        if plan is None or not cycle[1] <= as_of < count.end:
+            continue
+        allowance = plan["plan"]["allowance"]
+        if count.as_corrected >= allowance:
+            continue  # nothing is left to be forecast
+        was, count.will_run_out = count.will_run_out, _used_at_the_end(ledger, cycle, as_of) > allowance
+        if count.will_run_out and not was:
+            ledger.alerts.append(
+                Alert(*cycle, "forecast", 1.0, count.as_corrected, allowance, as_of, plan["rank"]),
+            )
+
+
+def _used_at_the_end(ledger: Ledger, cycle: Cycle, as_of: int) -> Fraction:
+    """The forecast; 0 where it says low_confidence."""
+    (account, start), count = cycle, ledger.counts[cycle]
+    active = {at // DAY for at in count.occurred if at < as_of}
+    if 10 * (as_of - start) < count.end - start or len(active) < 3:
+        return Fraction(0)
+    of_account = [at for (owner, _), other in ledger.counts.items() if owner == account for at in other.occurred]
+    last_seven = [at for at in of_account if as_of - 7 * DAY <= at < as_of]
+    of_cycle = Fraction(count.as_corrected * DAY, as_of - start)
+    of_week = Fraction(len(last_seven), 7)
+    return count.as_corrected + Fraction(count.end - as_of, DAY) * (of_cycle + of_week) / 2

@@ -37,7 +37,7 @@ def judge(events: list[Event], rules: Rules) -> Verdict:
     operations = [events[n] for n in accepted if is_operation(events[n])]
     who = persons(operations)
     firsts = uniques(events, accepted, who, rules)
-    counted, alerts = usage([events[n] for n in accepted])
+    counted, alerts = usage(events, accepted)
     order_matters = bool(operations) and has_forgotten(events, accepted, rules)
     return Verdict(
         fates=found,

@@ -17,11 +17,11 @@ from tests.oracle.history import Rules
 from tests.property.budget import CASE, EXAMPLES, SECONDS, TIMES
 from tests.property.histories import canonical, rolled
 from tests.property.running import Sent
-from tests.property.shapes import BUSY, CONTACTS, DENSE, MONTHS, NEAR, Shape
+from tests.property.shapes import BUSY, CONTACTS, DENSE, MONTHS, NEAR, STEADY, Shape
 
 # Small, so that their bounds are met.
 SMALL = Rules(unique_days=12, person_profiles_max=3)
-SHAPES = {"near": NEAR, "dense": DENSE, "months": MONTHS, "busy": BUSY, "contacts": CONTACTS}
+SHAPES = {"near": NEAR, "dense": DENSE, "months": MONTHS, "busy": BUSY, "steady": STEADY, "contacts": CONTACTS}
 SIZES = (3, 5, 8, 12, 24)  # records; a batch costs more than a record, and a day's end makes a batch
 SHORT = SIZES[:3]
 _ATTEMPTS_MAX = 300  # at making a failed case shorter

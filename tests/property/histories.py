@@ -154,7 +154,7 @@ def _operation(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:
 
 def _plan(dice: Dice, shape: Shape, fields: dict[str, Any]) -> Event:
     return plan(
-        dice.choose((1, 2, 3, 5, 10)),
+        dice.choose(shape.allowances),
         anchor_day=dice.choose(shape.anchors),
         time_zone=dice.choose(shape.zones),
         thresholds=dice.choose(([0.8, 0.9, 1.0], [1.0], [0.5, 0.1, 0.5], [2.0], [])),

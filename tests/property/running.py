@@ -215,8 +215,7 @@ def used_by_rows(outcome: Outcome) -> Counter[tuple[str, int]]:
 def alerts(outcome: Outcome) -> list[tuple[Any, ...]]:
     """The alerts in the order of the journal."""
     found = [alert for record in outcome.records for alert in record.alerts]
-    assert {alert.kind for alert in found} <= {"threshold"}
-    return [(a.account_id, a.cycle_start, a.threshold, a.used, a.allowance, a.occurred_at, a.plan) for a in found]
+    return [tuple(alert) for alert in found]
 
 
 def persons(outcome: Outcome) -> dict[tuple[str, str], str]:

@@ -56,6 +56,7 @@ class Shape:
     accounts: Sequence[str] = ACCOUNTS
     profiles: Sequence[str] = PROFILES
     messages: Sequence[str | None] = MESSAGES
+    allowances: Sequence[int] = (1, 2, 3, 5, 10)
     anchors: Sequence[int] = (1, 2, 4, 15, 28, 30, 31)
     zones: Sequence[str] = ZONES
     types: Sequence[str] = (*TOUCHES[:2] * 6, *TOUCHES[2:4] * 2, *TOUCHES, *_OTHERS)
@@ -87,6 +88,8 @@ BUSY = Shape(
     zones=("UTC", "UTC", "UTC", "Asia/Kathmandu"),
     types=("crm_purchase", "crm_purchase", "email_opened", "email_sent"),
 )
+# The same over weeks, with allowances that last long enough to be forecast to run out.
+STEADY = replace(BUSY, long_gaps=True, outside_window=False, allowances=(5, 20, 30), anchors=(2, 2, 2, 28))
 # Everything that a contact's sheet shows, of a few contacts who are merged and split.
 CONTACTS = Shape(
     size=40,

@@ -19,7 +19,7 @@ from tests.property import running
 from tests.property.cases import SHAPES, SMALL
 from tests.property.histories import rolled
 
-HISTORIES, SIZE = 160, 24  # of every shape, always the same ones
+HISTORIES, SIZE = 160, 60  # of every shape, always the same ones
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Told = list[dict[str, Any]]
@@ -110,7 +110,12 @@ def of_allowance(told: Told, verdict: Verdict) -> Iterator[str]:
     plans = [told[n] for n in verdict.accepted if told[n]["type"] == "account_plan_set" and not told[n]["is_test"]]
     own = {plan["occurred_at"] for plan in plans}
     for alert in verdict.alerts:
-        yield "an alert at a plan's own event" if alert.occurred_at in own else "an alert at an activity"
+        if alert.kind == "forecast":
+            yield "a forecast alert"
+            earlier = [a for a in verdict.alerts if a[:3] == alert[:3] and a.occurred_at < alert.occurred_at]
+            yield from ["a forecast alert again"] if earlier else []
+        else:
+            yield "an alert at a plan's own event" if alert.occurred_at in own else "an alert at an activity"
     for used in verdict.usage.values():
         if used.as_closed < used.as_corrected:
             yield "an activity in a closed cycle"
@@ -156,6 +161,7 @@ EXPECTED = {
     "two profiles of one person hold one fact",
     "a chain of merges", "a loop of 2 merges", "a loop of 3 merges", "one profile id in two accounts",
     "an earlier operation arrives later",
+    "a forecast alert", "a forecast alert again",
     "an alert at a plan's own event", "an alert at an activity", "an activity in a closed cycle",
     "a cycle without a plan", "a cycle with a plan", "a plan names its activities", "a plan names none",
     "an anchor day that the month lacks", "a cycle whose midnight is skipped",

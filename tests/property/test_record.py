@@ -36,7 +36,11 @@ text = st.text(max_size=12)
 ratio = st.floats(allow_nan=False)
 
 alerts = st.builds(Alert, text, i64, st.sampled_from(("threshold", "forecast")), ratio, i64, i64, i64, u64)
-allowances = st.builds(Allowance, text, i64, i64, i64, i64, st.none() | i64, st.lists(ratio, max_size=3).map(tuple))
+longs = st.lists(i64, max_size=3).map(tuple)
+ratios = st.lists(ratio, max_size=3).map(tuple)
+allowances = st.builds(
+    Allowance, text, i64, i64, i64, i64, st.none() | i64, ratios, forecast=st.booleans(), days=longs, days_used=longs
+)
 plans = st.builds(
     Plan, text, i64, i64, text, st.lists(ratio, max_size=3).map(tuple),
     st.none() | st.lists(text, max_size=3).map(tuple), i64, u64,

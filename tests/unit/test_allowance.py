@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.allowance import judge, needed, with_plan
+from pipeline.core.accounts import PLANS_MAX, judge, needed, with_plan
 from pipeline.core.record import Plan
 from tests.events import Event, event, plan
 from tests.partition import Partition, events_of
@@ -37,8 +37,8 @@ def usage(partition: Partition, account: str = "acme") -> dict[int, tuple[int, i
 
 
 def alerts(partition: Partition) -> list[tuple[float, int, int]]:
-    """(threshold, used, allowance)"""
-    return [alert[2:5] for alert in running.alerts(partition.outcome)]
+    """(threshold, used, allowance) of each threshold's alert."""
+    return [alert[3:6] for alert in running.alerts(partition.outcome) if alert[2] == "threshold"]
 
 
 def said(allowance: int, occurred_at: int, identity: int = 0, thresholds: tuple[float, ...] = (1.0,)) -> Plan:
@@ -232,6 +232,16 @@ def test_the_judge_is_the_latest_plan_before_the_end_as_it_was_first_said() -> N
     assert judge(plans, 21) == said(9, 20, 9)
     assert judge(plans, 100) == said(5, 30, 3)
     assert judge(plans, 101) == said(8, 100)
+
+
+def test_plans_are_bounded_and_the_first_stays() -> None:
+    plans: tuple[Plan, ...] = ()
+    for n in range(PLANS_MAX + 1):
+        plans = with_plan(plans, said(n + 1, 10 * n))
+    assert len(plans) == PLANS_MAX
+    assert judge(plans, 1) == said(1, 0)
+    assert judge(plans, 11) == said(1, 0)  # the second is forgotten
+    assert judge(plans, 21) == said(3, 20)
 
 
 def test_a_plan_forgotten_for_its_age_still_names_its_cycles_judge() -> None:

@@ -1,0 +1,125 @@
+"""Whether the allowance will run out before the cycle's end, and the alert that says so once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline.core.forecast import Pace, has_confidence, used_lately, will_run_out
+from pipeline.core.record import Alert
+from pipeline.core.window import DAY_US
+from tests.events import event, plan
+from tests.partition import Partition
+from tests.property import running
+
+MARCH = datetime(2024, 3, 1, tzinfo=UTC)
+START_US = int(MARCH.timestamp()) * 1_000_000
+START_DAY = START_US // DAY_US
+END_US = START_US + 31 * DAY_US
+
+
+def pace(day: int, *by_day: int, recent: int = 0) -> Pace:
+    """March as of the beginning of its `day`-th day from 0; `by_day`: activities of its first days."""
+    days = {START_DAY + n: used for n, used in enumerate(by_day)}
+    return Pace((START_US, START_US + day * DAY_US, END_US), sum(by_day), recent, days)
+
+
+@pytest.mark.parametrize(("day", "enough"), [(3, False), (4, True)])
+def test_a_tenth_of_the_cycle_must_have_passed(day: int, enough: bool) -> None:
+    assert has_confidence(pace(day, 1, 1, 1)) is enough
+
+
+@pytest.mark.parametrize(("by_day", "enough"), [((5, 0, 0, 5), False), ((5, 0, 1, 5), True), ((5, 0, 0, 5, 5), False)])
+def test_three_days_must_have_activities_before_the_forecast(by_day: tuple[int, ...], enough: bool) -> None:
+    assert has_confidence(pace(4, *by_day)) is enough
+
+
+@pytest.mark.parametrize(("allowance", "runs_out"), [(309, True), (310, False), (311, False)])
+def test_it_runs_out_where_the_line_is_above_the_allowance_before_the_end(allowance: int, runs_out: bool) -> None:
+    assert will_run_out(pace(10, *[10] * 10, recent=70), allowance) is runs_out
+
+
+def test_the_line_s_slope_is_the_mean_of_the_cycle_s_and_the_last_week_s() -> None:
+    # 100 in 10 days, 140 of the last week: 100 + 21 x (10 + 20) / 2 = 415
+    busier = pace(10, *[10] * 10, recent=140)
+    assert [will_run_out(busier, allowance) for allowance in (414, 415)] == [True, False]
+
+
+def test_the_last_week_is_seven_days_over_all_cycles() -> None:
+    cycles = ({9: 1, 10: 2, 12: 4}, {13: 8, 16: 16, 17: 32})
+    assert used_lately(cycles, 17) == 2 + 4 + 8 + 16
+
+
+def at(day: int, hour: int = 12) -> int:
+    """UTC milliseconds, days from March 1."""
+    return (START_US + day * DAY_US) // 1000 + hour * 3_600_000
+
+
+def bought(partition: Partition, day: int, count: int = 10) -> list[Alert]:
+    """That many purchases on a day, one batch; the alerts of it."""
+    sent = [event("crm_purchase", event_id=f"{day} {n}", occurred_at=at(day) * 1000) for n in range(count)]
+    return partition.send(*sent, at_ms=at(day)).alerts
+
+
+def planned(allowance: int, day: int, **said: Any) -> Any:
+    return plan(allowance, occurred_at=at(day, 0) * 1000, thresholds=[], **said)
+
+
+def forecasts(alerts: list[Alert]) -> list[tuple[int, int]]:
+    """Day from March 1, and used, of each forecast alert."""
+    assert {alert.kind for alert in alerts} <= {"forecast"}
+    return [((alert.occurred_at - START_US) // DAY_US, alert.used) for alert in alerts]
+
+
+def test_one_alert_a_cycle_at_the_first_day_whose_forecast_has_confidence() -> None:
+    partition = Partition()
+    partition.send(planned(200, 0), at_ms=at(0, 0))
+    said = [forecasts(bought(partition, day)) for day in range(12)]
+    assert said == [[], [], [], [], [(4, 40)], *[[]] * 7]
+    assert partition.state.accounts.cycles["acme"][START_US].forecast is True
+
+
+def test_another_alert_comes_only_after_it_was_withdrawn() -> None:
+    partition = Partition()
+    partition.send(planned(200, 0), at_ms=at(0, 0))
+    for day in range(5):
+        bought(partition, day)
+    partition.send(planned(10_000, 5), at_ms=at(5, 13))
+    assert forecasts(bought(partition, 6)) == []
+    assert partition.state.accounts.cycles["acme"][START_US].forecast is False
+    partition.send(planned(210, 6), at_ms=at(6, 13))
+    assert forecasts(bought(partition, 7)) == [(7, 60)]
+
+
+def test_what_has_run_out_is_not_forecast() -> None:
+    partition = Partition()
+    partition.send(planned(40, 0), at_ms=at(0, 0))
+    assert [forecasts(bought(partition, day)) for day in range(8)] == [[]] * 8
+
+
+def test_no_plan_no_forecast() -> None:
+    partition = Partition()
+    assert [forecasts(bought(partition, day)) for day in range(8)] == [[]] * 8
+
+
+def test_the_forecast_is_made_before_what_arrives_on_its_day() -> None:
+    partition = Partition()
+    partition.send(planned(1000, 0), at_ms=at(0, 0))
+    for day in range(6):
+        bought(partition, day)
+    assert forecasts(bought(partition, 6, count=500)) == []
+    assert forecasts(bought(partition, 7)) == [(7, 560)]
+
+
+def test_activities_are_kept_by_the_day_they_occurred_on() -> None:
+    partition = Partition()
+    bought(partition, 0)
+    late = [event("crm_purchase", event_id=f"late {n}", occurred_at=at(0) * 1000 + n) for n in range(3)]
+    record = partition.send(*late, at_ms=at(2))
+    assert [(entry.days, entry.days_used) for entry in record.allowance] == [((START_DAY,), (13,))]
+    assert dict(partition.state.accounts.cycles["acme"][START_US].days) == {START_DAY: 13}
+    assert running.frozen(running.folded(partition.outcome.journal, partition.context)) == running.frozen(
+        partition.state
+    )
