@@ -27,6 +27,8 @@ class Operations:
         self._person: dict[Pair, str] = {}
         self._members: dict[Pair, frozenset[str]] = {}  # by (account, person)
         self._was: dict[Pair, tuple[tuple[str, int, int] | None, str, bool]] = {}
+        self._unheard: set[Pair] = set()  # profiles that no operation before the batch has named
+        self._named: dict[Pair, None] = {}  # by the batch's operations, in order
         self.touched: dict[Pair, None] = {}  # profiles whose group changed, in order
 
     def fetch(self, pairs: Iterable[Pair]) -> None:
@@ -40,6 +42,7 @@ class Operations:
                 self._put(account, profile, known.register, person, known.members)
             for pair in named:
                 if pair not in self._was:
+                    self._unheard.add(pair)
                     self._put(*pair, None, pair[1], frozenset({pair[1]}))
 
     def _put(
@@ -74,6 +77,10 @@ class Operations:
                     self.touched.update(dict.fromkeys((account, p) for p in sorted(near)))
                     self._person[account, profile] = person
         return True
+
+    def name(self, pairs: Iterable[Pair]) -> None:
+        """That an operation named these profiles, whatever became of them."""
+        self._named.update(dict.fromkeys(pairs))
 
     def _follow(self, account: str, profile: str) -> str:
         """The person of a profile; a loop is cut at its oldest edge (of one operation's, at the smaller profile)."""
@@ -113,5 +120,7 @@ class Operations:
         ]
 
     def persons(self) -> list[Person]:
-        """The person of every touched profile that differs from before the batch."""
-        return [Person(*pair, self._person[pair]) for pair in self.touched if self._person[pair] != self._was[pair][1]]
+        """The person of every profile whose person changed, and of every one that is named for the first time."""
+        changed = [pair for pair in self.touched if self._person[pair] != self._was[pair][1]]
+        first = [pair for pair in self._named if pair in self._unheard]
+        return [Person(*pair, self._person[pair]) for pair in dict.fromkeys(changed + first)]

@@ -55,18 +55,21 @@ def operate(persons: Persons, events: Events, keys: Keys, new: Ints, context: Co
     rows = rows[np.argsort(events.seq[rows])]
     if not len(rows):
         return People([], [], [], None, [])
-    moves: list[tuple[int, str, Moves]] = []
+    moves: list[tuple[int, str, Moves, list[Pair]]] = []
     for row in rows.tolist():
         event = events.one(row)
-        moves.append((row, event["account_id"], _MOVES[event["type"]](event)))
+        account, made = event["account_id"], _MOVES[event["type"]](event)
+        source = [event["split_source"]] if event["type"] == "profile_split" else []
+        moves.append((row, account, made, [(account, p) for p in (*(p for move in made for p in move), *source)]))
     operations = Operations(persons, context.rules.person_profiles_max, context.seed)
-    operations.fetch(dict.fromkeys((account, p) for _, account, named in moves for move in named for p in move))
+    operations.fetch(dict.fromkeys(pair for *_, named in moves for pair in named))
     occurred_at = events.ints("occurred_at")
-    refused = [
-        row
-        for row, account, named in moves
-        if not operations.move(account, named, (int(occurred_at[row]), int(keys.identity[row])))
-    ]
+    refused = []
+    for row, account, made, named in moves:
+        if operations.move(account, made, (int(occurred_at[row]), int(keys.identity[row]))):
+            operations.name(named)
+        else:
+            refused.append(row)
     regrouped, names = _regrouped(operations, context.seed)
     return People(refused, operations.registers(), operations.persons(), regrouped, names)
 

@@ -18,7 +18,7 @@ from tests.oracle.vocabulary import TYPES
 
 Person = tuple[str, str]  # (account, person)
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]+)?")
 _TENTHOUSANDTH = Decimal("0.0001")
 _SOFT_BOUNCES = 3  # so many make a contact bounced
 
@@ -83,7 +83,7 @@ def activity(events: list[Event], accepted: list[int], persons: dict[Profile, st
 
 
 def number(text: str | None) -> Decimal | None:
-    """A number in decimal text: a sign or none, at most 18 digits, and a point with digits or none."""
+    """A number in decimal text: a minus or none, at most 18 digits, and a point with digits or none."""
     if text is None or not _NUMBER.fullmatch(text):
         return None
     return Decimal(text).quantize(_TENTHOUSANDTH, ROUND_DOWN)

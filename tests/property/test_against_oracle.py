@@ -45,6 +45,11 @@ def compare(history: list[Sent], outcome: Outcome, rules: Rules) -> Verdict:
     _compare_people(told, verdict, outcome)
     elsewhere = {pair: person for pair, person in verdict.persons.items() if person != pair[1]}
     assert running.persons(outcome) == elsewhere
+    assert running.people(outcome) == {
+        (account, profile): person
+        for (account, person), contact in verdict.contacts.items()
+        for profile in contact.profiles
+    }
     assert running.usage(outcome) == {cycle: tuple(used) for cycle, used in _plain(verdict).items()}
     assert running.used_by_rows(outcome) == Counter({c: u[2] for c, u in _plain(verdict).items() if u[2]})
     assert running.alerts(outcome) == [tuple(alert) for alert in verdict.alerts]

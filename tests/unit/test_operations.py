@@ -84,14 +84,14 @@ def test_a_person_has_50_profiles_at_most(profiles: int, refused: bool) -> None:
     partition = Partition()
     record = partition.send(merge([f"p{n}" for n in range(1, profiles)], "p0"))
     assert reasons(record) == ["too_many_profiles"] * refused
-    assert len(partition.persons()) == (0 if refused else profiles - 1)
+    assert len(partition.persons()) == (0 if refused else profiles)
 
 
 def test_the_cap_counts_both_sides_of_a_merge_and_all_batches() -> None:
     partition = Partition(person_profiles_max=4)
     partition.send(merge(["a"], "b"), merge(["c"], "d"))
     assert reasons(partition.send(merge(["e"], "c"), merge(["b"], "d"))) == ["too_many_profiles"]
-    assert partition.persons() == {"a": "b", "c": "d", "e": "d"}
+    assert partition.persons() == {"a": "b", "b": "b", "c": "d", "d": "d", "e": "d"}
 
 
 def test_a_refused_operation_is_remembered_so_its_copies_are_duplicates() -> None:
@@ -132,6 +132,8 @@ def test_accounts_do_not_share_profiles() -> None:
     partition.send(merge(["a"], "b"), merge(["b"], "a", account_id="other"))
     assert {(p.account_id, p.profile_id): p.person_id for p in partition.outcome.records[0].persons} == {
         ("acme", "a"): "b",
+        ("acme", "b"): "b",
+        ("other", "a"): "a",
         ("other", "b"): "a",
     }
 
@@ -140,5 +142,5 @@ def test_a_split_without_members_moves_nothing_that_was_counted() -> None:
     partition = Partition()
     record = partition.send(split("a", {"b": [], "c": []}))
     assert record.accepted == 1
-    assert record.persons == []
+    assert partition.persons() == {"a": "a", "b": "b", "c": "c"}
     assert corrections_of(record) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.core.record import Person
 from tests.events import NOON_US, event, merge, split
 from tests.partition import Partition, events_of
 
@@ -34,15 +35,25 @@ def test_a_person_of_the_same_name_in_another_account_is_another() -> None:
     assert events_of(record)[0]["person_id"] is None
 
 
-def test_records_name_every_profile_whose_person_changed_once() -> None:
+def test_records_name_every_profile_of_an_operation_once() -> None:
     partition = Partition()
     record = partition.send(merge(["a"], "b"), merge(["b"], "c"), merge(["a"], "c", occurred_at=NOON_US + 1))
-    assert sorted((p.profile_id, p.person_id) for p in record.persons) == [("a", "c"), ("b", "c")]
+    assert sorted((p.profile_id, p.person_id) for p in record.persons) == [("a", "c"), ("b", "c"), ("c", "c")]
     assert sorted((r.profile_id, r.stands_for) for r in record.registers) == [("a", "c"), ("b", "c")]
 
 
-def test_an_operation_that_changes_nothing_is_accepted_and_says_nothing() -> None:
+def test_an_operation_that_changes_nothing_is_accepted_and_names_whom_nobody_named_before() -> None:
     partition = Partition()
     partition.send(merge(["a"], "b"))
-    record = partition.send(merge(["a"], "x", occurred_at=NOON_US - 1))
-    assert (record.accepted, record.registers, record.persons) == (1, [], [])
+    for named in ([Person("acme", "x", "x")], []):
+        record = partition.send(merge(["a"], "x", occurred_at=NOON_US - 1))
+        assert (record.accepted, record.registers, record.persons) == (1, [], named)
+
+
+def test_the_source_of_a_split_is_named_too() -> None:
+    record = Partition().send(split("a", {"b": ["c"]}))
+    assert sorted((p.profile_id, p.person_id) for p in record.persons) == [("a", "a"), ("b", "b"), ("c", "b")]
+
+
+def test_a_refused_operation_names_nobody() -> None:
+    assert Partition(person_profiles_max=2).send(merge(["a", "b"], "c")).persons == []
