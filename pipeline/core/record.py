@@ -20,7 +20,7 @@ from pipeline.core import origins
 from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
 from pipeline.core.hashing import Hashes
 
-FORMAT = 1
+FORMAT = 2
 SCHEMA_ID = schemas.ids()["journal.v1.avsc"]
 HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
 RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; the origin finds the rest
@@ -274,7 +274,8 @@ def read_link(value: bytes) -> Link:
     except (EOFError, IndexError, ValueError, OverflowError) as error:
         raise NotARecord(f"no journal record: {type(error).__name__} in its head") from None
     if head["format"] != FORMAT:
-        raise UnknownFormat(f"journal record of format {head['format']}; this tally knows format {FORMAT}: upgrade it")
+        said = f"journal record of format {head['format']}"
+        raise UnknownFormat(f"{said}; this tally knows {FORMAT}: run the version that wrote it, or a newer one")
     return Link(_unsigned(head["id"]), _unsigned(head["prev"]), "")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.core import state
 from pipeline.core.framing import frame
-from pipeline.core.record import HEAD_BYTES_MAX, NotARecord, UnknownFormat, decode, read_link
+from pipeline.core.record import FORMAT, HEAD_BYTES_MAX, NotARecord, UnknownFormat, decode, read_link
 from pipeline.state.core import copied
 from pipeline.state.snapshots import Doubtful, Header, Snapshots, read_columns, read_header
 from pipeline.state.store import Mark
@@ -26,7 +26,7 @@ HEADS = 50_000 * TIMES
 RECORDS = 2_000 * TIMES
 SNAPSHOTS = 1_500 * TIMES
 BATCHES, VALUES = 12, 200  # of the world whose journal and state are damaged
-FORMATS = (0, 1, 1, 1, 2, -1, INT64_MAX, INT64_MIN)
+FORMATS = (0, *[FORMAT] * 3, FORMAT + 1, -1, INT64_MAX, INT64_MIN)
 
 
 @pytest.fixture(scope="module")

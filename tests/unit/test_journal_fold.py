@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.framing import FRAME_BYTES
-from pipeline.core.record import Link, Record, encode
+from pipeline.core.record import FORMAT, Link, Record, encode
 from pipeline.journal.chain import FIRST, extends, next_link
 from pipeline.journal.memory import MemoryLog
 from pipeline.journal.ports import Bounds, Place
@@ -188,8 +188,8 @@ def test_a_record_that_ends_too_early_is_refused_with_its_offset(world: Make) ->
 def test_a_record_of_a_newer_layout_is_refused(world: Make) -> None:
     async def story(log: MemoryLog) -> None:
         framed = rival(FIRST)
-        await log.append(JOURNAL, framed[:FRAME_BYTES] + b"\x04" + framed[FRAME_BYTES + 1 :])
-        with pytest.raises(Refused, match="format 2; this program knows format 1: upgrade"):
+        await log.append(JOURNAL, framed[:FRAME_BYTES] + bytes([2 * (FORMAT + 1)]) + framed[FRAME_BYTES + 1 :])
+        with pytest.raises(Refused, match=f"format {FORMAT + 1}; this tally knows {FORMAT}: run"):
             await world(log).recover()
 
     run(story)

@@ -177,7 +177,9 @@ def test_a_number_is_cut_off_behind_the_fourth_digit(text: str, expected: str) -
     assert number(text) == Decimal(expected)
 
 
-@pytest.mark.parametrize("text", [None, "", " 1", "+1", "1e3", "1,5", "NaN", "inf", "0x1", "1000000000000000000", "--1", "٣"])
+@pytest.mark.parametrize(
+    "text", [None, "", " 1", "+1", "1e3", "1,5", "NaN", "inf", "0x1", "1000000000000000000", "--1", "٣"]
+)
 def test_what_is_no_number_is_none(text: str | None) -> None:
     assert number(text) is None
 

@@ -16,7 +16,7 @@ def test_older_and_newer_layouts_are_refused_alike(number: int) -> None:
     zigzag = (number << 1) ^ (number >> 63)
     value = WRITTEN[:FRAME_BYTES] + bytes([zigzag]) + WRITTEN[FRAME_BYTES + 1 :]
     for reader in (read_link, decode):
-        with pytest.raises(UnknownFormat, match=f"of format {number}; this program knows format {FORMAT}"):
+        with pytest.raises(UnknownFormat, match=f"of format {number}; this tally knows {FORMAT}"):
             reader(value)
 
 
