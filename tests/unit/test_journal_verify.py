@@ -97,12 +97,12 @@ def test_what_cannot_be_read_is_a_fault_with_its_offset() -> None:
     whole = chain.entries[0].value or b""
     chain.entries += [
         Entry(1, None),
-        Entry(2, whole[:FRAME_BYTES] + b"\x04" + whole[FRAME_BYTES + 1 :]),
+        Entry(2, whole[:FRAME_BYTES] + b"\x00" + whole[FRAME_BYTES + 1 :]),
         Entry(3, whole[: len(whole) // 2]),
     ]
     faults = chain.check().faults
     assert [fault.split(":")[0] for fault in faults] == ["offset 1", "offset 2", "offset 3"]
-    assert "upgrade" in faults[1]
+    assert "run the version that wrote it" in faults[1]
 
 
 def test_stream_time_that_goes_back_and_two_seeds_are_faults() -> None:
