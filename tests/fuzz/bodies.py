@@ -103,6 +103,9 @@ def events(dice: random.Random) -> list[Event]:
             zone = dice.choice(("UTC", "Europe/Berlin", "Africa/Cairo"))
             found.append(plan(dice.choice((3, 50)), anchor_day=1 + n % 31, time_zone=zone, activities=own, **base))
             found.append(event("account_system", **base))
+        if n % 8 == 2:  # what mutation makes too rarely for every world to meet it
+            found.append(merge([person[0], person[1]], person[1], **base))
+            found.append(split(person[0], {person[1]: person[1:3]}, **base))
     return found
 
 
