@@ -28,7 +28,7 @@ from pipeline.core.hashing import mix, profile_keys
 from pipeline.core.record import Alert, Allowance, Person, Record, Rules
 from pipeline.core.state import State
 from pipeline.core.table import HashTable
-from pipeline.core.uniques import _PERSON
+from pipeline.core.uniques import PERSON_SALT
 from pipeline.core.window import DAY_US
 
 _COLUMN = {OPEN: "unique_opened", CLICK: "unique_clicked", LINK_CLICK: "unique_link_clicked"}
@@ -48,7 +48,7 @@ def uniques(state: State, rules: Rules, accounts: Collection[str]) -> dict[Key, 
     alive = state.log.alive(number, fact_limit(state.stream_time // DAY_US, rules))
     who, number = who[alive], number[alive]
     nodes, person = state.persons.find(profiles)
-    holder = state.held.get("number", mix(person[who] ^ _PERSON, state.log.at(number, "fact")))
+    holder = state.held.get("number", mix(person[who] ^ PERSON_SALT, state.log.at(number, "fact")))
     number = number[(nodes[who] == 0) | (holder == number)]
     labels = list(state.labels)
     wanted = np.array([label.account_id in accounts for label in labels], bool)

@@ -17,6 +17,7 @@ from pipeline.core.hashing import Hashes, Ints, Mask
 SLOTS = 8  # keys of a row: 64 bytes, one cache line
 LOAD_MAX = 0.8  # of all slots; above it inserts look for room too long
 ROWS_MIN = 1 << 7
+SLOTS_PER_KEY_MAX = 1 << 18  # a table grown that far for keys that crowd two rows would only eat memory
 _SCATTER_ROWS_MAX = 1 << 22  # above it a sort of the batch is cheaper than touching a scratch column that large
 _SCATTER_KEYS_MIN = 64
 
@@ -74,6 +75,7 @@ class HashTable:
         while len(keys):
             placed = self._place(keys, values)
             if not placed.any():
+                assert self.keys.size < SLOTS_PER_KEY_MAX * self.count, "keys crowd two rows however large the table is"
                 self._grow()
             elif placed.all():
                 return

@@ -20,7 +20,7 @@ from pipeline.core.hashing import Hashes, Ints, Mask, mix
 from pipeline.core.record import FACTS, HOLDERS
 from pipeline.core.table import HashTable
 
-_PERSON = np.uint64(0x5EED5EED5EED5EED)  # keeps (person, fact) apart from (profile, fact)
+PERSON_SALT = np.uint64(0x5EED5EED5EED5EED)  # keeps (person, fact) apart from (profile, fact)
 
 Facts = npt.NDArray[np.void]
 
@@ -132,7 +132,7 @@ class _Decision:
     def together(self, rows: Ints, person: Hashes) -> None:
         """Facts of persons of several profiles: the earliest counts, if it is before the person's holder."""
         facts = self.facts[rows]
-        key = mix(person[facts["row"]] ^ _PERSON, facts["fact"])
+        key = mix(person[facts["row"]] ^ PERSON_SALT, facts["fact"])
         first = earliest(_rank(facts), facts["identity"], key)
         rows, facts, key = rows[first], facts[first], key[first]
         holder = self._held(key)
@@ -147,7 +147,7 @@ class _Decision:
         alive = self.log.alive(number, self.limit)
         who, number = who[alive], number[alive]
         fact = self.log.at(number, "fact")
-        key_was = mix(r.was[0][who] ^ _PERSON, fact)
+        key_was = mix(r.was[0][who] ^ PERSON_SALT, fact)
         counted = ~r.was[1][who] | (self.held.get("number", key_was) == number)
         ranks, identity = self.log.rank(number), self.log.at(number, "identity")
         row = np.full(len(number), -1)
@@ -168,7 +168,7 @@ class _Decision:
         self.corrections.append((number[counted & (~first | here)], -1))
         self.corrections.append((number[first & ~counted & ~here], 1))
         put = first & r.now[1][who]
-        key_now = mix(r.now[0][who[put]] ^ _PERSON, fact[put])
+        key_now = mix(r.now[0][who[put]] ^ PERSON_SALT, fact[put])
         gone = np.setdiff1d(key_was[r.was[1][who[: len(key_was)]]], key_now)
         differs = self.held.get("number", key_now) != number[put]
         self.holders.append((key_now[differs], number[put][differs]))

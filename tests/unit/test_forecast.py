@@ -31,6 +31,12 @@ def test_a_tenth_of_the_cycle_must_have_passed(day: int, enough: bool) -> None:
     assert has_confidence(pace(day, 1, 1, 1)) is enough
 
 
+@pytest.mark.parametrize(("elapsed", "enough"), [(3 * DAY_US - 1, False), (3 * DAY_US, True)])
+def test_exactly_a_tenth_is_enough(elapsed: int, enough: bool) -> None:
+    days = {START_DAY - n: 1 for n in (1, 2, 3)}
+    assert has_confidence(Pace((START_US, START_US + elapsed, START_US + 30 * DAY_US), 3, 3, days)) is enough
+
+
 @pytest.mark.parametrize(("by_day", "enough"), [((5, 0, 0, 5), False), ((5, 0, 1, 5), True), ((5, 0, 0, 5, 5), False)])
 def test_three_days_must_have_activities_before_the_forecast(by_day: tuple[int, ...], enough: bool) -> None:
     assert has_confidence(pace(4, *by_day)) is enough
@@ -79,6 +85,15 @@ def test_one_alert_a_cycle_at_the_first_day_whose_forecast_has_confidence() -> N
     said = [forecasts(bought(partition, day)) for day in range(12)]
     assert said == [[], [], [], [], [(4, 40)], *[[]] * 7]
     assert partition.state.accounts.cycles["acme"][START_US].forecast is True
+
+
+def test_a_restart_repeats_no_forecast() -> None:
+    partition = Partition()
+    partition.send(planned(200, 0), at_ms=at(0, 0))
+    for day in range(6):
+        bought(partition, day)
+    partition.outcome.state = running.thawed(partition.state)
+    assert forecasts(bought(partition, 6)) == []
 
 
 def test_another_alert_comes_only_after_it_was_withdrawn() -> None:

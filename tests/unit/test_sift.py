@@ -64,6 +64,16 @@ def test_no_window_lets_a_forgotten_copy_in() -> None:
     assert "2024-03" in record.rejects[0].detail and "the window was smaller" in record.rejects[0].detail
 
 
+def test_what_was_forgotten_stays_forgotten_on_all_days_of_a_larger_window() -> None:
+    partition = Partition(window_days=3)
+    copied = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
+    partition.send(copied)
+    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)
+    partition.context = context(window_days=30)
+    for day in (6, 7, 8):
+        assert reasons(partition.send(copied, at_ms=NOON_MS + day * DAY_MS)) == ["too_late"]
+
+
 def test_a_larger_window_is_whole_once_it_has_grown() -> None:
     partition = Partition(window_days=3)
     partition.send(event("email_sent"))

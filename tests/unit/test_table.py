@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pipeline.core.table import LOAD_MAX, ROWS_MIN, SLOTS, HashTable
 
@@ -36,6 +37,12 @@ def test_keys_that_want_one_row_find_room() -> None:
     table = numbered(60, step)
     keys = np.arange(1, 61, dtype=np.uint64) * np.uint64(step)
     assert table.get("number", keys).tolist() == list(range(60))
+
+
+def test_a_table_does_not_grow_for_ever_for_keys_that_never_find_room() -> None:
+    assert numbered(SLOTS, 1 << 27).count == SLOTS
+    with pytest.raises(AssertionError, match="crowd two rows"):
+        numbered(SLOTS + 1, 1 << 27)
 
 
 def test_a_deleted_slot_is_used_again() -> None:
