@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +39,21 @@ def test_every_test_that_the_proof_names_is_there() -> None:
 def test_the_proof_names_every_function_of_the_oracle_and_no_other() -> None:
     named = set(re.findall(rf"`((?:{'|'.join(ORACLE)})\.\w+)`", PROOF))
     assert named == functions() - PARTS
+
+
+def test_the_oracle_shares_no_code_with_the_pipeline() -> None:
+    imported = {
+        name
+        for path in (ROOT / "tests/oracle").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imports(node)
+    }
+    own = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
+    assert own
+    assert all(name.startswith("tests.oracle.") for name in own), own
+
+
+def _imports(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
