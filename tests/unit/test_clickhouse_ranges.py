@@ -23,7 +23,7 @@ from connectors.clickhouse.ranges import (
 )
 from connectors.clickhouse.rows import translate
 from pipeline.core.framing import FRAME_BYTES
-from pipeline.core.record import Link, Record, Source, UnknownFormat, encode
+from pipeline.core.record import FORMAT, Link, Record, Source, UnknownFormat, encode
 from tests.integration.sink_journal import RULES, Partition, chained
 
 LIMITS = Limits(rows=40, size=1 << 20, linger_seconds=1.0)
@@ -194,8 +194,9 @@ def test_records_that_never_extend_the_chain_are_another_journal() -> None:
 
 def test_a_record_of_a_newer_format_stops_the_sink() -> None:
     framed = value(1, 0)
-    newer = framed[:FRAME_BYTES] + b"\x04" + framed[FRAME_BYTES + 1 :]  # the format is the first field: zigzag of 2
-    with pytest.raises(UnknownFormat, match="upgrade"):
+    head = bytes([2 * (FORMAT + 1)])  # the format is the first field, in zigzag
+    newer = framed[:FRAME_BYTES] + head + framed[FRAME_BYTES + 1 :]
+    with pytest.raises(UnknownFormat, match="a newer one"):
         lane().take(0, newer, 0.0)
 
 
