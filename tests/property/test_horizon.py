@@ -15,7 +15,7 @@ from tests.property.shapes import DENSE, MONTHS
 BEYOND = {"months": MONTHS, "dense over months": replace(DENSE, long_gaps=True)}
 
 
-@every_case(BEYOND, sizes=(16, 30, 50))
+@every_case(BEYOND, sizes=(12, 24, 40))
 def test_each_message_counts_once_and_again_only_where_a_fact_was_forgotten(case: Case) -> None:
     told = running.told(case.history)
     verdict = judge(told, case.rules)
