@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection
+from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 REGISTRY = CollectorRegistry()
 
 
+class Process(StrEnum):
+    """Who serves a metric: a process shows none that others move, which would stay 0 there."""
+
+    WORKER = "worker"
+    SINK = "sink"
+    AUDIT = "audit"
+
+
 class Entry(NamedTuple):
     """What the docs say of a metric."""
 
+    process: Process
     name: str
     kind: str
     labels: tuple[str, ...]
@@ -26,6 +36,10 @@ class Entry(NamedTuple):
 
 
 CATALOGUE: list[Entry] = []
+_OF_PROCESS = {process: CollectorRegistry() for process in Process}
+_PREFIXES = {"tally_sink_": Process.SINK, "tally_audit_": Process.AUDIT, "tally_drift": Process.AUDIT}
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 # From one batch alone (1 ms) to one that waits behind other lanes or a broker's election (some seconds).
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -34,18 +48,22 @@ _EVENTS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
-    CATALOGUE.append(Entry(name, "counter", labels, text))
-    return Counter(name, text, labels, registry=REGISTRY)
+    return _entered(Counter(name, text, labels, registry=REGISTRY), name, text)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
-    CATALOGUE.append(Entry(name, "gauge", labels, text))
-    return Gauge(name, text, labels, registry=REGISTRY)
+    return _entered(Gauge(name, text, labels, registry=REGISTRY), name, text)
 
 
 def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-    CATALOGUE.append(Entry(name, "histogram", (), text))
-    return Histogram(name, text, buckets=buckets, registry=REGISTRY)
+    return _entered(Histogram(name, text, buckets=buckets, registry=REGISTRY), name, text)
+
+
+def _entered(metric: M, name: str, text: str) -> M:
+    process = next((of for prefix, of in _PREFIXES.items() if name.startswith(prefix)), Process.WORKER)
+    _OF_PROCESS[process].register(metric)
+    CATALOGUE.append(Entry(process, name, metric._type, metric._labelnames, text))
+    return metric
 
 
 EVENTS_READ = _counter("tally_events_read_total", "Events read from the source topics.", "topic")
@@ -82,13 +100,13 @@ AUDIT_LAST_SUCCESS_TIMESTAMP_SECONDS = _gauge(
 )
 
 
-def serve(host: str, port: int) -> int:
-    """Serve the metrics over HTTP in a thread of its own; returns the port (port 0: any free one).
+def serve(process: Process, host: str, port: int) -> int:
+    """Serve a process's metrics over HTTP in a thread of its own; returns the port (port 0: any free one).
 
     Raises:
         OSError: the address is taken or not this machine's.
     """
-    server, _thread = start_http_server(port, addr=host, registry=REGISTRY)
+    server, _thread = start_http_server(port, addr=host, registry=_OF_PROCESS[process])
     return int(server.server_port)
 
 

@@ -160,7 +160,7 @@ def _again_and_again(settings: Settings, wanted: Sequence[str], timeout: float, 
     logs.setup()
     host, port = settings.audit.metrics_host, settings.audit.metrics_port
     try:
-        port = metrics.serve(host, port)
+        port = metrics.serve(metrics.Process.AUDIT, host, port)
     except OSError as error:
         mend = "Set TALLY_AUDIT__METRICS_PORT to a free port, or 0"
         console.fail(f"no metrics on {host}:{port}: {error.strerror}. {mend}")

@@ -119,7 +119,7 @@ def sink() -> None:
     stop = _stop_on_signals()
     service = Service(target(settings), INSERT_SECONDS_MAX)
     try:
-        port = metrics.serve(settings.sink.metrics_host, settings.sink.metrics_port)
+        port = metrics.serve(metrics.Process.SINK, settings.sink.metrics_host, settings.sink.metrics_port)
     except OSError as error:
         place = f"{settings.sink.metrics_host}:{settings.sink.metrics_port}"
         console.fail(f"no metrics on {place}: {error.strerror}. Set TALLY_SINK__METRICS_PORT to a free port, or 0")

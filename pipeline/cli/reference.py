@@ -56,9 +56,9 @@ def metrics() -> str:
     """The metrics as a table."""
     from pipeline.metrics import CATALOGUE
 
-    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
-    for name, kind, labels, text in CATALOGUE:
-        lines.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |")
+    lines = ["| metric | of | kind | labels | meaning |", "|---|---|---|---|---|"]
+    for process, name, kind, labels, text in CATALOGUE:
+        lines.append(f"| `{name}` | {process} | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |")
     return "\n".join(lines) + "\n"
 
 

@@ -88,7 +88,7 @@ def _prepare(settings: Settings) -> None:
     """
     host, port, folder = settings.worker.metrics_host, settings.worker.metrics_port, settings.state_dir()
     try:
-        port = metrics.serve(host, port)
+        port = metrics.serve(metrics.Process.WORKER, host, port)
     except OSError as error:
         mend = "Set TALLY_WORKER__METRICS_PORT to another, or to 0 for any free one"
         raise Unstartable(f"the metrics cannot be served on {host}:{port}: {error}. {mend}") from error

@@ -35,7 +35,22 @@ def test_each_metric_stands_in_the_catalogue_once_and_on_no_other_registry() -> 
 
 def test_they_are_served_on_a_free_port() -> None:
     metrics.BATCHES.inc()
-    port = metrics.serve("127.0.0.1", 0)
+    served = {process: scraped(process) for process in metrics.Process}
+    assert "tally_batches_total" in served[metrics.Process.WORKER]
+
+
+def test_a_process_serves_its_own_metrics_and_no_other_s() -> None:
+    served = {process: scraped(process) for process in metrics.Process}
+    for entry in metrics.CATALOGUE:
+        showing = [process for process, text in served.items() if f"# TYPE {entry.name} " in text]
+        assert showing == [entry.process], entry.name
+    assert {entry.process for entry in metrics.CATALOGUE} == set(metrics.Process)
+
+
+def scraped(process: metrics.Process) -> str:
+    """What a process shows to Prometheus."""
+    port = metrics.serve(process, "127.0.0.1", 0)
     assert port > 0
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        assert b"tally_batches_total" in answer.read()
+        text: str = answer.read().decode()
+    return text
