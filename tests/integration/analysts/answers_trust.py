@@ -67,7 +67,7 @@ def allowance_by_type(world: World, given: Given) -> Rows:
 def alerts(world: World, given: Given) -> Rows:
     raised = [one for v in world.verdicts.values() for one in v.alerts if one.account_id == given["account"]]
     found = [
-        (utc(one.cycle_start), "threshold", one.threshold, one.used, one.allowance, instant(one.occurred_at))
+        (utc(one.cycle_start), one.kind, one.threshold, one.used, one.allowance, instant(one.occurred_at))
         for one in raised
     ]
     return sorted(found, key=lambda row: (row[0], row[3], row[2]))
