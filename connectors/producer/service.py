@@ -23,6 +23,7 @@ DELIVERY_MS_MAX = 60_000  # a broker's restart takes some seconds; after that a 
 _HEADER_SECONDS = 0.01  # precision of received_at where a line gives none: the clock is read that often
 _FLUSH_SLICE_SECONDS = 0.5
 _FULL_WAIT_SECONDS = 0.1
+_BARRIER_SECONDS = 0.002  # more than the millisecond in which the broker's times are told
 
 
 class NotReady(RuntimeError):
@@ -102,6 +103,14 @@ class Sender:
         deadline = time.monotonic() + 2 * DELIVERY_MS_MAX / 1000
         while self._producer.flush(_FLUSH_SLICE_SECONDS) and time.monotonic() < deadline:
             pass
+
+    def barrier(self) -> None:
+        """What was sent so far is in Kafka before anything sent later, whatever the topics: by a millisecond at least.
+
+        Kafka keeps order within a topic's partition alone; between topics the broker's time decides.
+        """
+        self.flush()
+        time.sleep(_BARRIER_SECONDS)
 
     def close(self) -> None:
         """Wait for every acknowledgement.

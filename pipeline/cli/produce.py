@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connectors.producer.source import Line
 
 FAULTS_KEPT_MAX = 1_000  # of the summary in JSON; every fault is a line on standard error
+_PLANS = "events.account"  # the topic of plans
 _LOOK_EVENTS = 256  # how often the progress looks at the clock
 
 
@@ -68,7 +69,8 @@ def produce(
 
     Each bad line is told with its number, field and reason. With --on-error stop (the default) nothing after it
     is sent; with skip all good lines are. Either way a bad line makes the exit code 1. Sending a file again
-    is harmless: copies are recognised.
+    is harmless: copies are recognised. Lines keep their order within a topic, and those of events.account
+    (plans) keep their place among all; between other topics the broker's clock decides.
 
     Exit codes: 0 all lines sent, 1 a bad line or Kafka failed, 2 wrong option or setting.
 
@@ -148,11 +150,16 @@ def close_sender(sender: Sender | None) -> str:
 
 
 def _send_lines(lines: Iterable[Line], way: _Way, run: Run, on_error: OnError) -> None:
+    before = ""
     with console.Progress() as progress:
         for message in _messages(lines, way.translator, run, on_error, progress):
             run.topics[message.topic] += 1
             if way.sender is not None:
+                # Plans hold for what arrives after them: they keep their place among the lines of other topics.
+                if before and (message.topic == _PLANS) != (before == _PLANS):
+                    way.sender.barrier()
                 way.sender.send(*message)
+            before = message.topic
             if run.lines % _LOOK_EVENTS == 0:
                 progress.show(lambda: f"{run.events:,} events, {run.bad:,} bad lines")
 

@@ -173,3 +173,19 @@ def test_wait_returns_when_clickhouse_accounts_for_all_events(
 
 def test_every_source_topic_is_counted(kafka: str, prefix: str) -> None:
     assert set(held(load())) == {(topic, number) for topic in SOURCE_TOPICS for number in range(PARTITIONS)}
+
+
+def test_a_plan_arrives_behind_the_lines_before_it_and_ahead_of_those_behind_it(kafka: str, prefix: str) -> None:
+    accounts = [f"a{number}" for number in range(12)]
+    plan = {"allowance": 5, "anchor_day": 20, "time_zone": "UTC", "thresholds": [1.0], "activities": None}
+    planned = {"source": "own", "type": "account_plan_set", "occurred_at": "2026-11-20T00:00:00Z", "plan": plan}
+    plans = "".join(json.dumps({"account_id": account, **planned}) + "\n" for account in accounts)
+    early, late = ("".join(event(account, event_id=f"{when} {account}") for account in accounts) for when in "ab")
+    assert tally("produce", "-", stdin=early + plans + late).exit_code == console.Exit.OK
+    times: dict[str, list[tuple[str, int]]] = {account: [] for account in accounts}
+    for topic in ("events.email", "events.account"):
+        for record in records(kafka, prefix, topic):
+            times[(record.key() or b"").decode()].append((topic, record.timestamp()[1]))
+    for found in times.values():
+        (_, first), (_, last) = sorted(one for one in found if one[0] == "events.email")
+        assert first < dict(found)["events.account"] < last
