@@ -139,4 +139,4 @@ def _say_next(keep: bool) -> None:
         out.print("\nEverything is stopped, its data kept. `tally demo --keep` leaves it running. Then:")
     out.print("  .venv/bin/tally query 'SELECT * FROM campaign_engagement'   ask ClickHouse")
     out.print("  .venv/bin/tally status                                      what runs, and how far behind")
-    out.print("  .venv/bin/tally down                                        stop it; the data stays in .tally")
+    out.print("  .venv/bin/tally down                                        stop it; the data stays")
