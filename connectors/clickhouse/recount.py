@@ -3,9 +3,10 @@
 It shares nothing with the pipeline's decisions: it takes the accepted events and the map of persons, and says which
 opens and clicks are a person's first (SEMANTICS 4). Where it is not exact:
 - A person whose opens or clicks of one message lie `unique_days` apart is counted a first time again, by a horizon that
-  the raw rows do not know. `uniques` counts such cases in the column BEYOND: there its uniques say nothing.
+  the raw rows do not know.
 - Of two events of one person and message at the very same microsecond, under different campaigns, the smaller identity
-  counts, which is not stored.
+  counts, which the raw rows do not have.
+  `uniques` counts both in the column UNSURE, under each campaign of such a fact: there its uniques say nothing.
 - Whom a profile stands for is taken from the view `persons`: merges and splits are not stored as rows.
 """
 
@@ -20,7 +21,8 @@ from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP, Scope, Select
 
 DIFFERENCES_MAX = 100  # of each comparison: the first ones tell what is wrong
-BEYOND = "beyond"
+UNSURE = "unsure"
+UNIQUES = ("unique_opened", "unique_clicked", "unique_link_clicked")
 _DAY_US = 86_400_000_000
 _SAID, _FOUND = 0, 1  # side of a row in a comparison: the view's, the recount's
 
@@ -44,6 +46,7 @@ class _Comparison(NamedTuple):
     view: str
     said: Sequence[Select]
     found: Sequence[Select]
+    unsure: str = "SELECT '', '', '' WHERE 0"  # the first three keys of rows whose UNIQUES are not compared
 
     @property
     def columns(self) -> list[str]:
@@ -64,6 +67,7 @@ def compare(service: Service) -> list[Difference]:
             "engagement_daily",
             [views.engagement(database, all_)],
             [counts(database, all_), uniques(database, all_)],
+            _unsure(database),
         ),
         _Comparison("allowance_cycles", [views.allowance(database, all_)], [allowance(database, all_)]),
         _Comparison(
@@ -94,31 +98,46 @@ def counts(database: str, scope: Scope) -> Select:
 def uniques(database: str, scope: Scope, exact_days: int | None = None) -> Select:
     """First opens, clicks and link clicks: of each person and message the earliest raw event, else the vendor's own.
 
-    With `exact_days`, BEYOND counts those whose events lie further apart.
+    UNSURE counts those that lie at one microsecond under several campaigns; with `exact_days`, those too whose events
+    lie further apart.
     """
-    kinds = ("unique_opened", "unique_clicked", "unique_link_clicked")
-    numbers = {name: f"countIf(kind = '{name}')" for name in kinds}
-    if exact_days is not None:
-        numbers[BEYOND] = f"countIf(span > {exact_days * _DAY_US})"
-    keys = ("account_id", "tupleElement(first, 1)", "channel", "tupleElement(first, 2)")
+    apart = "0" if exact_days is None else f"span > {exact_days * _DAY_US}"
+    counted = "campaign = tupleElement(first, 3)"
+    numbers = {name: f"countIf(kind = '{name}' AND {counted})" for name in UNIQUES} | {UNSURE: "countIf(unsure)"}
+    keys = ("account_id", "campaign", "channel", "toDate(tupleElement(first, 2))")
     rest = f"""FROM
 (
     SELECT
-        f.account_id AS account_id,
-        f.channel AS channel,
-        f.kind AS kind,
-        toUnixTimestamp64Micro(max(f.occurred_at)) - toUnixTimestamp64Micro(min(f.occurred_at)) AS span,
-        argMin(
-            tuple(f.campaign_id, toDate(f.occurred_at)),
-            tuple(f.is_vendors, f.occurred_at, f.origin_topic, f.origin_offset)
-        ) AS first
-    FROM ({_candidates(database, scope)}) AS f
-    INNER JOIN (SELECT account_id, profile_id, person_id FROM {database}.persons WHERE {scope.of_accounts()}) AS p
-        ON f.account_id = p.account_id AND f.profile_id = p.profile_id
-    GROUP BY f.account_id, f.channel, f.kind, f.about, f.link_of_kind, p.person_id
+        *,
+        {apart} OR tupleElement(first, 3) != tupleElement(last, 3) AS unsure,
+        arrayJoin(if(unsure, campaigns, [tupleElement(first, 3)])) AS campaign
+    FROM ({_facts(database, scope)})
 )
 GROUP BY {", ".join(keys)}"""
     return Select(keys, numbers, rest)
+
+
+def _facts(database: str, scope: Scope) -> str:
+    """Each person's opens and clicks of a message: the earliest with the first and with the last of its campaigns."""
+    return f"""
+SELECT
+    f.account_id AS account_id,
+    f.channel AS channel,
+    f.kind AS kind,
+    toUnixTimestamp64Micro(max(f.occurred_at)) - toUnixTimestamp64Micro(min(f.occurred_at)) AS span,
+    min(tuple(f.is_vendors, f.occurred_at, f.campaign_id)) AS first,
+    max(tuple(NOT f.is_vendors, -toUnixTimestamp64Micro(f.occurred_at), f.campaign_id)) AS last,
+    groupUniqArray(f.campaign_id) AS campaigns
+FROM ({_candidates(database, scope)}) AS f
+INNER JOIN (SELECT account_id, profile_id, person_id FROM {database}.persons WHERE {scope.of_accounts()}) AS p
+    ON f.account_id = p.account_id AND f.profile_id = p.profile_id
+GROUP BY f.account_id, f.channel, f.kind, f.about, f.link_of_kind, p.person_id"""
+
+
+def _unsure(database: str) -> str:
+    """Account, campaign and channel of the uniques that a recount without a horizon cannot know."""
+    select = uniques(database, Scope())
+    return f"SELECT k0, k1, k2 FROM ({views.sql(select)}) WHERE c{list(select.numbers).index(UNSURE)} > 0"
 
 
 def allowance(database: str, scope: Scope) -> Select:
@@ -187,7 +206,7 @@ def _candidates(database: str, scope: Scope) -> str:
     """Every open or click of somebody, of some message; a click on a link is two candidates."""
     return f"""
 SELECT
-    account_id, channel, profile_id, campaign_id, occurred_at, origin_topic, origin_offset,
+    account_id, channel, profile_id, campaign_id, occurred_at,
     if(message_id != '', message_id, campaign_id) AS about,
     substring(type, length(channel) + 2) AS verb,
     verb LIKE 'unique\\\\_%' AS is_vendors,
@@ -207,9 +226,14 @@ def _differences(service: Service, comparison: _Comparison) -> list[Difference]:
     columns, width = comparison.columns, len(comparison.said[0].keys)
     sides = [(_SAID, select) for select in comparison.said] + [(_FOUND, select) for select in comparison.found]
     keys = [f"k{i}" for i in range(width)]
-    sums = [f"sumIf(c{i}, side = {_SAID}) AS s{i}, sumIf(c{i}, side = {_FOUND}) AS f{i}" for i in range(len(columns))]
+    compared = ["NOT unsure" if name in UNIQUES else "1" for name in columns]
+    sums = [
+        f"sumIf(c{i}, side = {_SAID} AND {known}) AS s{i}, sumIf(c{i}, side = {_FOUND} AND {known}) AS f{i}"
+        for i, known in enumerate(compared)
+    ]
+    unsure = f"(k0, k1, k2) IN ({comparison.unsure}) AS unsure" if width > 2 else "0 AS unsure"
     sql = f"""SELECT {", ".join(keys)}, {", ".join(sums)}
-FROM ({" UNION ALL ".join(_side(side, select, columns) for side, select in sides)})
+FROM (SELECT *, {unsure} FROM ({" UNION ALL ".join(_side(side, select, columns) for side, select in sides)}))
 GROUP BY {", ".join(keys)}
 HAVING {" OR ".join(f"s{i} != f{i}" for i in range(len(columns)))}
 ORDER BY {", ".join(keys)}

@@ -19,7 +19,6 @@ from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import Scope, Select
 from pipeline.audit.comparison import Kind, Side
 from pipeline.audit.faults import AuditFailed
-from pipeline.audit.folded import UNIQUES
 from pipeline.audit.sums import Key, Numbers
 
 VIEW, RECOUNT = "view", "recount"
@@ -162,12 +161,12 @@ class Looks:
         scope = Scope(look.unit.accounts, look.unit.partition, look.position.offset)
         counts = self._sums(scope, recount.counts(self._database, scope))
         uniques = self._sums(scope, recount.uniques(self._database, scope, self._exact_days))
-        unknown = {key[:3] for key, numbers in uniques.items() if numbers.pop(recount.BEYOND)}
+        unknown = {key[:3] for key, numbers in uniques.items() if numbers.pop(recount.UNSURE)}
         engagement = Side(
             RECOUNT,
             views.ENGAGEMENT,
             _merged(counts, uniques),
-            lambda key, column: column not in UNIQUES or key[:3] not in unknown,
+            lambda key, column: column not in recount.UNIQUES or key[:3] not in unknown,
         )
         found = {
             Kind.ENGAGEMENT: engagement,

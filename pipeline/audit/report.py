@@ -119,6 +119,14 @@ def verdict(audit: Audit) -> str:
     return f"✗ {differ:,} of them differ ({where})" if differ else f"✓ journal, views and recount agree ({where})"
 
 
+def not_recounted(audit: Audit) -> str:
+    """One line on the campaigns of which the recount says no uniques."""
+    several = audit.not_recounted != 1
+    of = f"{audit.not_recounted:,} campaign{'s' * several}"
+    why = "opens or clicks of one person and message are too far apart, or tied under two campaigns"
+    return f"uniques of {of} were not recounted (journal, state and view were compared): {why}"
+
+
 def _row(row: Row) -> str:
     what = "missing in ClickHouse" if row.what == "missing" else "in ClickHouse alone    "
     about = f"{row.type} of account {row.account or '(none)'}, campaign {row.campaign or '(none)'}, {row.day}"

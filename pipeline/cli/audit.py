@@ -125,7 +125,7 @@ def _print(found: Audit, format_: console.Format) -> None:
     console.table(report.summary(found), ["", "comparison", "numbers", "differ", "what"])
     console.table(report.partitions(found), ["partition", "up to journal offset", "behind", "accounts", "events"])
     if found.not_recounted:
-        console.say(f"{found.not_recounted:,} campaigns have opens further apart than a recount of uniques can know")
+        console.say(report.not_recounted(found))
     out = console.console()
     for difference in found.differences[: report.DIFFERENCES_SHOWN]:
         out.print("\n".join(report.told(difference)), markup=False)

@@ -23,6 +23,7 @@ DAY_MS = 86_400_000
 DAYS = 4
 PROFILES = 12
 BATCHES, BATCH_EVENTS = 10, 40
+TIES = 6
 _TYPES = (
     *("email_sent", "email_delivered", "email_opened", "email_opened", "email_clicked", "email_unique_opened"),
     *("email_soft_bounced", "push_opened", "viber_clicked", "viber_unique_clicked", "email_proxy_opened"),
@@ -74,6 +75,8 @@ def traffic(partition: int, batch: int, arrived: int, chance: random.Random) -> 
     accounts = [f"acc-{partition}-{name}" for name in "ab"]
     if batch == 1:
         yield plan(40, account_id=accounts[0], occurred_at=arrived * 1000, event_id=f"plan {partition}")
+    if batch == 2:
+        yield from tied(accounts[0], arrived * 1000)
     for number in range(BATCH_EVENTS):
         account, profile = chance.choice(accounts), f"p{chance.randrange(PROFILES)}"
         late = chance.choice((0, 0, 0, 1, 3, 6, 9))  # days; the last one is too late
@@ -89,6 +92,14 @@ def traffic(partition: int, batch: int, arrived: int, chance: random.Random) -> 
             yield one
             if draw > 0.9:
                 yield one
+
+
+def tied(account: str, at: int) -> Iterator[Event]:
+    """Opens of one person and message at one microsecond, under two campaigns: their identities decide."""
+    for number in range(TIES):
+        said = {"account_id": account, "occurred_at": at, "profile_id": "p0", "message_id": f"m-tied-{number}"}
+        for name in "ab":
+            yield event("email_opened", campaign_id=f"tied-{name}", event_id=f"tie {number} {name}", **said)
 
 
 def message(chance: random.Random, profile: str, said: dict[str, object]) -> Event:
