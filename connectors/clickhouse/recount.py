@@ -19,6 +19,7 @@ from connectors.clickhouse import views
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP, Scope, Select
+from pipeline.core.event_schema import EVENTS
 
 DIFFERENCES_MAX = 100  # of each comparison: the first ones tell what is wrong
 UNSURE = "unsure"
@@ -251,33 +252,35 @@ def _side(side: int, select: Select, columns: Sequence[str]) -> str:
     return f"SELECT {views.columns(whole)}, {side} AS side {whole.rest}"
 
 
-ROW = (
-    *("account_id", "campaign_id", "channel", "type", "toUnixTimestamp64Micro(occurred_at)", "origin_topic"),
-    *("origin_offset", "is_test", "hits", "unique_open", "unique_click", "unique_link_click", "activity"),
-)
+_TICKS = {
+    "occurred_at": "toUnixTimestamp64Micro(occurred_at)",
+    "arrived_at": "toUnixTimestamp64Milli(arrived_at)",
+    "cycle_start": "toUnixTimestamp(cycle_start)",
+    "is_test": "toUInt8(is_test)",
+}
+NOT_TRACED = ("properties", "attributes")  # maps: written in an order of their own on each side
+TRACED = {
+    "events": tuple(name for name in EVENTS.names if name not in NOT_TRACED),
+    "rejects": ("account_id", "reason", "detail", "topic", "offset", "arrived_at", "size"),
+}
+SEPARATOR = "\x1f"  # between the texts of a row, in its digest
 
 
-def by_record(database: str) -> str:
-    """Of every journal record before an offset: its rows, and sums that tell whether they are the right ones.
-
-    Parameters partition, before. Columns: journal offset, rows, events, uniques, source offsets; dead letters, theirs.
-    """
-    which = "WHERE journal_partition = {partition:UInt16} AND journal_offset < {before:UInt64} GROUP BY at"
-    uniques_ = "sum(unique_open + 100 * unique_click + 10000 * unique_link_click)"
-    return f"""SELECT at, sum(n), sum(h), sum(u), sum(o), sum(d), sum(p) FROM
-(
-    SELECT journal_offset AS at, count() AS n, sum(hits) AS h, {uniques_} AS u, sum(origin_offset) AS o, 0 AS d, 0 AS p
-    FROM {database}.events {which}
-    UNION ALL
-    SELECT journal_offset AS at, 0, 0, 0, 0, count(), sum(offset) FROM {database}.rejects {which}
-)
-GROUP BY at ORDER BY at"""
+def by_record(database: str, scope: Scope) -> str:
+    """Of every journal record: how many raw rows it has, and the sum of their digests, modulo 2^64."""
+    rows = _texts(database, f"{scope.of_accounts()} AND {scope.of_journal()}")
+    return f"SELECT at, count(), sum(xxh3(arrayStringConcat(texts, '{SEPARATOR}'))) FROM ({rows}) GROUP BY at"
 
 
-def of_record(database: str) -> str:
-    """The rows of one journal record, as ROW names them, then its dead letters; parameters partition, at."""
-    which = "WHERE journal_partition = {partition:UInt16} AND journal_offset = {at:UInt64}"
-    letters = "account_id, '', '', reason, toUnixTimestamp64Milli(arrived_at) * 1000, topic, offset"
-    return f"""SELECT {", ".join(f"{name} AS r{i}" for i, name in enumerate(ROW))} FROM {database}.events {which}
-UNION ALL
-SELECT {letters}, false, 0, 0, 0, 0, 0 FROM {database}.rejects {which}"""
+def of_record(database: str, scope: Scope) -> str:
+    """The raw rows of one journal record: table and the columns of TRACED, as text; parameter `at`."""
+    which = f"{scope.of_accounts()} AND {scope.of_partition('journal_partition')} AND journal_offset = {{at:UInt64}}"
+    return f"SELECT texts FROM ({_texts(database, which)})"
+
+
+def _texts(database: str, which: str) -> str:
+    parts = []
+    for table, names in TRACED.items():
+        texts = ", ".join([f"'{table}'", *(f"toString({_TICKS.get(name, name)})" for name in names)])
+        parts.append(f"SELECT journal_offset AS at, [{texts}] AS texts FROM {database}.{table} WHERE {which}")
+    return " UNION ALL ".join(parts)

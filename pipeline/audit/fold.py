@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -11,7 +12,6 @@ from pipeline.audit.comparison import Kind, Side
 from pipeline.audit.faults import AuditFailed
 from pipeline.audit.folded import UNIQUES, Absolutes, Moved, first_day, uniques
 from pipeline.audit.sums import Key, Sums
-from pipeline.audit.trace import Lines
 from pipeline.core import fold
 from pipeline.core.context import RULES_VERSION, fingerprint
 from pipeline.core.record import Record, Rules
@@ -42,7 +42,7 @@ class Fold:
         self.place = Place(physical(settings.topics.prefix, JOURNAL), partition)
         self._sums, self._absolutes, self._moved = Sums(partition), Absolutes(), Moved(self._seed)
         self._store = PartitionStore(partition, self)
-        self.lines = Lines()
+        self.records = array("q")  # offsets of the valid ones
 
     @property
     def offset(self) -> int:
@@ -130,7 +130,7 @@ class Fold:
         fold.apply(state, record, self._seed)
         self.rules = record.rules
         self._sums.take(record)
-        self.lines.take(self._store.next_offset, record)
+        self.records.append(self._store.next_offset)
         self._absolutes.take(record)
         self._moved.take(record.persons)
 

@@ -39,8 +39,8 @@ class PartitionAudit:
             listed.update(more)
             await self._first(session, units([(account, self._fold.partition, 0) for account in more]))
         if await self._second(session):
-            trace = Trace(self._looks.service, session, self._fold.place)
-            self._result.rows += await trace.rows(self._fold.lines, self._fold.offset)
+            trace = Trace(self._looks.service, session, self._fold.place, None if whole else listed)
+            self._result.take(await trace.rows(self._fold.records, self._fold.offset))
         self._result.accounts |= listed
         behind = await self._fold.behind(session)
         self._result.parts.append(Part(self._fold.partition, self._fold.offset, behind, self._fold.events, len(listed)))

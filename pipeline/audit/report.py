@@ -11,6 +11,7 @@ from typing import Any
 
 import xxhash
 
+from connectors.clickhouse.recount import NOT_TRACED
 from connectors.clickhouse.views import NO_PLAN, THRESHOLD_PARTS
 from pipeline.audit.comparison import COORDINATES, Difference, Kind, odd_ones
 from pipeline.audit.fold import JOURNAL_ROWS, STATE
@@ -30,6 +31,11 @@ COMPARED: Mapping[Kind, str] = {
     Kind.PROFILES: "persons: how many profiles an account has",
     Kind.CONSERVATION: "conservation by topic and partition",
     Kind.PARTITIONS: "every account in one partition",
+}
+_WHAT = {
+    "missing": "missing in ClickHouse",
+    "foreign": "in ClickHouse alone  ",
+    "changed": "changed in ClickHouse",
 }
 # What it means when one computation stands against all others.
 _MEANING: Mapping[tuple[str, ...], str] = {
@@ -54,6 +60,9 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "campaigns_not_recounted": audit.not_recounted,
         "seconds": round(audit.seconds, 3),
         "rows": [row._asdict() for row in audit.rows],
+        "rows_left_off": audit.rows_left_off,
+        "records_left_off": audit.records_left_off,
+        "differences_left_off": max(0, len(audit.differences) - DIFFERENCES_MAX),
         "differences": [_difference(difference) for difference in audit.differences[:DIFFERENCES_MAX]],
     }
 
@@ -106,8 +115,13 @@ def rows(audit: Audit) -> list[str]:
     if not audit.differences:
         return []
     if not audit.rows:
-        return ["The raw rows are what the journal says, record by record: look at the tables behind the views."]
-    return ["Raw rows that are not what the journal says:", *map(_row, audit.rows)]
+        untold = " and ".join(NOT_TRACED)
+        return [f"The raw rows are what the journal says, column by column; {untold} were not compared."]
+    lines = ["Raw rows that are not what the journal says:", *map(_row, audit.rows)]
+    more = [(audit.rows_left_off, "row"), (audit.records_left_off, "journal record")]
+    if left := [f"{count:,} more {name}{'s' * (count != 1)}" for count, name in more if count]:
+        lines.append(f"    and {' and '.join(left)}")
+    return lines
 
 
 def verdict(audit: Audit) -> str:
@@ -128,7 +142,7 @@ def not_recounted(audit: Audit) -> str:
 
 
 def _row(row: Row) -> str:
-    what = "missing in ClickHouse" if row.what == "missing" else "in ClickHouse alone    "
+    what = _WHAT[row.what] + (f" ({', '.join(row.columns)})" if row.columns else "")
     about = f"{row.type} of account {row.account or '(none)'}, campaign {row.campaign or '(none)'}, {row.day}"
     source = f"{row.topic}, partition {row.partition}, offset {row.offset}" if row.topic else "a correction"
     return f"    {what}  {about} ({source}); journal offset {row.journal_offset}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.audit.comparison import Difference, Kind
-from pipeline.audit.trace import Row
+from pipeline.audit.trace import Row, Traced
 
 
 class Part(NamedTuple):
@@ -30,9 +30,17 @@ class Audit:
     days: set[str] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)  # raw rows that are not what the journal says
+    rows_left_off: int = 0  # rows and records beyond those that are told
+    records_left_off: int = 0
     looked_again: int = 0  # numbers that differed at the first look
     not_recounted: int = 0  # campaigns whose uniques the recount cannot know
     seconds: float = 0.0
+
+    def take(self, traced: Traced) -> None:
+        """The rows of one more partition."""
+        self.rows += traced.rows
+        self.rows_left_off += traced.rows_left_off
+        self.records_left_off += traced.records_left_off
 
     @property
     def drift(self) -> dict[Kind, int]:

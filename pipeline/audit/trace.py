@@ -1,35 +1,40 @@
 """Where raw rows are not what the journal says: the records whose rows differ, and which rows those are.
 
-In:   sums of each record's rows, kept while the journal was folded (56 bytes a record).  Out: rows that are missing
-in ClickHouse, and rows that no record has. A changed row is both.
+In:   the journal, read once more, and a digest of each raw row's columns but properties and attributes.
+Out:  rows that are missing in ClickHouse, rows that no record has, and changed ones.  Memory: two numbers a record.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from connectors.clickhouse import recount
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
+from connectors.clickhouse.views import Scope
 from pipeline.audit.sums import day
 from pipeline.core.record import Record, decode
 from pipeline.journal.ports import Place, Session
 
 RECORDS_MAX = 5  # of a partition whose rows are told one by one
 ROWS_MAX = 20  # of a partition
-_WIDTH = 7  # numbers of a line: offset, rows, events, uniques, source offsets; dead letters, their offsets
 _DAY_US = 86_400_000_000
-_INTS = ("origin_offset", "hits", "unique_open", "unique_click", "unique_link_click", "activity")
+_MODULUS = 1 << 64
+
+Texts = tuple[str, ...]  # table, then its columns as `recount.TRACED` names them
 
 
 class Row(NamedTuple):
-    """A raw row that is `missing` in ClickHouse, or `foreign`: in no journal record. The last two: its source."""
+    """A raw row that is `missing` in ClickHouse, `foreign` (in no journal record) or `changed`, in some columns.
+
+    `topic` and `offset` are its source; a correction has none.
+    """
 
     what: str
     partition: int
@@ -41,95 +46,128 @@ class Row(NamedTuple):
     day: str
     topic: str
     offset: int
+    columns: tuple[str, ...] = ()
 
 
-class Lines:
-    """What is remembered of every valid record."""
+class Traced(NamedTuple):
+    """The first rows that differ, and how many more rows and records of one partition do."""
 
-    def __init__(self) -> None:
-        self._numbers = array("q")
-
-    def take(self, offset: int, record: Record) -> None:
-        """One more record."""
-        rows = _table(record)
-        uniques = sum(
-            weight * _sum(rows, name)
-            for name, weight in (("unique_open", 1), ("unique_click", 100), ("unique_link_click", 10_000))
-        )
-        of_events = (rows.num_rows, _sum(rows, "hits"), uniques, _sum(rows, "origin_offset"))
-        self._numbers.extend((offset, *of_events, len(record.rejects), sum(r.offset for r in record.rejects)))
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        for at in range(0, len(self._numbers), _WIDTH):
-            yield tuple(self._numbers[at : at + _WIDTH])
+    rows: list[Row]
+    rows_left_off: int
+    records_left_off: int
 
 
 class Trace:
-    """Looks for the rows of one partition that differ."""
+    """Looks for the rows of one partition that differ; of some accounts, where they are given."""
 
-    def __init__(self, service: Service, session: Session, place: Place) -> None:
-        self._service, self._session, self._place = service, session, place
+    def __init__(self, service: Service, session: Session, place: Place, accounts: Collection[str] | None) -> None:
+        self._service, self._session, self._place, self._accounts = service, session, place, accounts
         self._database = quoted(service.target.database)
+        self._chosen = None if accounts is None else sorted(accounts)
 
-    async def rows(self, lines: Lines, before: int) -> list[Row]:
-        """The first ones, among the journal records before an offset.
+    async def rows(self, valid: Iterable[int], before: int) -> Traced:
+        """The first ones, among the journal records before an offset; `valid` are the offsets of those that count.
 
         Raises:
             Unavailable, Refused, TimeoutError
         """
+        said, there = await self._journals(frozenset(valid), before), self._tables(before)
+        differing = sorted(at for at in said.keys() | there.keys() if said.get(at) != there.get(at))
         found: list[Row] = []
-        for offset in self._differing(lines, before)[:RECORDS_MAX]:
-            said = Counter(_rows(await self._record(offset)))
-            parameters = {"partition": self._place.partition, "at": offset}
-            there = Counter(map(_plain, self._service.query(recount.of_record(self._database), parameters).rows))
-            found += [self._row("missing", offset, row) for row in sorted((said - there).elements())]
-            found += [self._row("foreign", offset, row) for row in sorted((there - said).elements())]
-        return found[:ROWS_MAX]
+        scope = Scope(self._chosen, self._place.partition)
+        for offset in differing[:RECORDS_MAX]:
+            own = Counter(await self._record(offset)) if offset in said else Counter[Texts]()
+            parameters = {**scope.parameters(), "at": offset}
+            answer = self._service.query(recount.of_record(self._database, scope), parameters).rows
+            others = Counter(tuple(map(str, texts)) for (texts,) in answer)
+            found += self._told(offset, own - others, others - own)
+        return Traced(found[:ROWS_MAX], max(0, len(found) - ROWS_MAX), max(0, len(differing) - RECORDS_MAX))
 
-    def _differing(self, lines: Lines, before: int) -> list[int]:
-        parameters = {"partition": self._place.partition, "before": before}
-        answer = self._service.query(recount.by_record(self._database), parameters).rows
-        there = {int(row[0]): tuple(map(int, row)) for row in answer}
-        said = {line[0]: line for line in lines if any(line[1:])}
-        return sorted(at for at in said.keys() | there.keys() if said.get(at) != there.get(at))
+    def _tables(self, before: int) -> dict[int, tuple[int, int]]:
+        scope = Scope(self._chosen, self._place.partition, before)
+        answer = self._service.query(recount.by_record(self._database, scope), scope.parameters()).rows
+        return {int(at): (int(rows), int(digest)) for at, rows, digest in answer}
 
-    async def _record(self, offset: int) -> Record | None:
+    async def _journals(self, valid: Collection[int], before: int) -> dict[int, tuple[int, int]]:
+        found: dict[int, tuple[int, int]] = {}
+        if not valid:
+            return found
+        async for entries in self._session.read(self._place, 0, before):
+            for entry in entries:
+                if entry.offset not in valid:
+                    continue
+                digests = [digest(row) for row in self._mine(decode(entry.value or b"")[1])]
+                if digests:
+                    found[entry.offset] = len(digests), sum(digests) % _MODULUS
+        return found
+
+    async def _record(self, offset: int) -> list[Texts]:
         async for entries in self._session.read(self._place, offset, offset + 1):
-            return decode(entries[0].value or b"")[1]
-        return None
+            return list(self._mine(decode(entries[0].value or b"")[1]))
+        return []
 
-    def _row(self, what: str, at: int, row: tuple[Any, ...]) -> Row:
-        account, campaign, channel, type_, occurred_at, topic, offset = row[:7]
-        days = day(occurred_at // _DAY_US)
-        return Row(what, self._place.partition, at, account, campaign, channel, type_, days, topic, offset)
+    def _mine(self, record: Record) -> Iterator[Texts]:
+        return (row for row in rendered(record) if self._accounts is None or row[1] in self._accounts)
+
+    def _told(self, at: int, missing: Counter[Texts], foreign: Counter[Texts]) -> list[Row]:
+        """Two rows of one source are one that was changed."""
+        alone: dict[Texts, list[Texts]] = {}
+        for row in sorted(foreign.elements()):
+            alone.setdefault(_source(row), []).append(row)
+        found = []
+        for row in sorted(missing.elements()):
+            if same := alone.get(_source(row)):
+                names = recount.TRACED[row[0]]
+                pairs = zip(names, row[1:], same.pop(0)[1:], strict=True)
+                found.append(self._row("changed", at, row, tuple(name for name, own, other in pairs if own != other)))
+            else:
+                found.append(self._row("missing", at, row))
+        return found + [self._row("foreign", at, row) for rows in alone.values() for row in rows]
+
+    def _row(self, what: str, at: int, row: Texts, columns: tuple[str, ...] = ()) -> Row:
+        said = _named(row)
+        if row[0] == "rejects":
+            about = ("", "", said["reason"], day(int(said["arrived_at"]) * 1000 // _DAY_US))
+            source = (said["topic"], int(said["offset"]))
+        else:
+            about = (said["campaign_id"], said["channel"], said["type"], day(int(said["occurred_at"]) // _DAY_US))
+            source = (said["origin_topic"], int(said["origin_offset"]))
+        return Row(what, self._place.partition, at, said["account_id"], *about, *source, columns)
 
 
-def _table(record: Record) -> pa.Table:
-    if not record.events:
-        return pa.table({name: pa.array([], pa.int64()) for name in _INTS})
-    with pa.ipc.open_stream(record.events) as reader:
-        return reader.read_all()
-
-
-def _sum(rows: pa.Table, name: str) -> int:
-    return int(pc.sum(pc.cast(rows[name], pa.int64())).as_py() or 0)
-
-
-def _rows(record: Record | None) -> Iterator[tuple[Any, ...]]:
-    """A record's rows in the order of `recount.ROW`, then its dead letters."""
-    if record is None:
-        return
+def rendered(record: Record) -> Iterator[Texts]:
+    """A record's raw rows as ClickHouse writes them: its events, then its dead letters."""
     if record.events:
-        table = _table(record)
-        texts = [pc.fill_null(table[name], "") for name in ("account_id", "campaign_id", "channel", "type")]
-        occurred = pc.cast(table["occurred_at"].cast(pa.timestamp("us", "UTC")), pa.int64())
-        rest = [pc.cast(pc.fill_null(table[name], 0), pa.int64()) for name in _INTS]
-        tests = pc.cast(table["is_test"], pa.int64())
-        columns = [*texts, occurred, pc.fill_null(table["origin_topic"], ""), rest[0], tests, *rest[1:]]
-        yield from zip(*(column.to_pylist() for column in columns), strict=True)
+        with pa.ipc.open_stream(record.events) as reader:
+            table = reader.read_all()
+        columns = [_text(table[name]).to_pylist() for name in recount.TRACED["events"]]
+        yield from zip(["events"] * table.num_rows, *columns, strict=True)
     for r in record.rejects:
-        yield r.account_id, "", "", r.reason, r.arrived_at // 1000 * 1000, r.topic, r.offset, 0, 0, 0, 0, 0, 0
+        numbers = (str(r.offset), str(r.arrived_at // 1000), str(r.size))
+        yield "rejects", r.account_id, r.reason, r.detail, r.topic, *numbers
 
 
-def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(value if isinstance(value, str) else int(value) for value in row)
+def digest(row: Texts) -> int:
+    """A row's digest, as `recount.by_record` adds it up."""
+    return xxhash.xxh3_64_intdigest(recount.SEPARATOR.join(row).encode())
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column's values as text; what is null is 0 or empty in ClickHouse."""
+    if pa.types.is_timestamp(column.type):
+        column = pc.cast(column, pa.int64())
+    elif pa.types.is_boolean(column.type):
+        column = pc.cast(column, pa.uint8())
+    empty: Any = "" if pa.types.is_string(column.type) else 0
+    return pc.cast(pc.fill_null(column, empty), pa.string())
+
+
+def _named(row: Texts) -> dict[str, str]:
+    return dict(zip(recount.TRACED[row[0]], row[1:], strict=True))
+
+
+def _source(row: Texts) -> Texts:
+    """What tells rows of one record apart: their source, or what they correct."""
+    said = _named(row)
+    names = ("topic", "offset") if row[0] == "rejects" else ("origin_topic", "origin_offset", "corrects")
+    return row[0], *(said[name] for name in names)

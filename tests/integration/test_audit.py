@@ -280,6 +280,23 @@ def test_the_raw_row_is_named_by_its_source_and_its_journal_record(
     assert row["journal_offset"] < filled.ends[one[0]]
 
 
+@pytest.mark.parametrize("column", ["message_id", "arrived_at"])
+def test_a_changed_column_of_raw_rows_is_named(filled: AuditWorld, tally: Tally, column: str) -> None:
+    value = {"message_id": "'m-other'", "arrived_at": "arrived_at + INTERVAL 40 DAY"}[column]
+    which = "hits = 1 AND activity = 1" if column == "arrived_at" else OPENED
+    filled.service.command(f"ALTER TABLE {filled.name}.events UPDATE {column} = {value} WHERE {which} {SETTLED}")
+    code, found = tally()
+    assert code == 3
+    assert {(row["what"], tuple(row["columns"])) for row in found["rows"]} == {("changed", (column,))}
+    assert found["records_left_off"] > 0
+
+
+def test_the_digests_of_rows_that_are_right_agree(filled: AuditWorld, tally: Tally) -> None:
+    filled.service.command(TAMPER["a row of engagement changed"][0].format(db=filled.name))
+    code, found = tally()
+    assert (code, found["rows"], found["rows_left_off"], found["records_left_off"]) == (3, [], 0, 0)
+
+
 @pytest.mark.parametrize("what", TAMPER)
 def test_tampering_is_found_with_its_coordinates(filled: AuditWorld, tally: Tally, what: str) -> None:
     sql, expected = TAMPER[what]

@@ -50,6 +50,20 @@ def test_raw_rows_are_named_by_their_source_or_it_is_said_that_all_are_right() -
     assert report.rows(Audit()) == []
 
 
+def test_changed_rows_name_their_columns_and_what_is_left_off_is_counted() -> None:
+    row = Row("changed", 2, 5, "acme", "", "email", "email_opened", "2024-03-01", "events.email", 36, ("message_id",))
+    audit = Audit(differences=[OPENED], rows=[row], rows_left_off=1, records_left_off=1_200)
+    _, told, more = report.rows(audit)
+    assert told.lstrip().startswith("changed in ClickHouse (message_id)  email_opened")
+    assert more == "    and 1 more row and 1,200 more journal records"
+    found = report.as_json(audit)
+    assert (found["rows_left_off"], found["records_left_off"], found["differences_left_off"]) == (1, 1_200, 0)
+
+
+def test_where_no_row_differs_the_columns_that_were_not_compared_are_told() -> None:
+    assert "properties and attributes were not compared" in report.rows(Audit(differences=[OPENED]))[0]
+
+
 def test_the_verdict_and_the_json_say_how_far() -> None:
     sound = Audit(parts=[Part(0, 7, 1, 100, 1)], accounts={"acme"}, days={"2024-03-01"})
     sound.numbers[Kind.ENGAGEMENT] = 1_234
