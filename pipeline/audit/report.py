@@ -53,7 +53,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "drift": sum(audit.drift.values()),
         "accounts": len(audit.accounts),
         "days": len(audit.days),
-        "numbers": {kind.value: audit.numbers[kind] for kind in Kind},
+        "numbers": {kind.value: audit.numbers[kind] for kind in audit.drift},
         "differing": {kind.value: count for kind, count in audit.drift.items()},
         "partitions": [part._asdict() for part in sorted(audit.parts)],
         "looked_again": audit.looked_again,

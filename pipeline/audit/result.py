@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class Audit:
-    """`numbers` by kind: those that at least two computations say."""
+    """`numbers` by kind: those that at least two computations say. `whole`: all accounts, and the partitions' fates."""
 
     parts: list[Part] = field(default_factory=list)
     numbers: Counter[Kind] = field(default_factory=Counter)
@@ -35,6 +35,7 @@ class Audit:
     looked_again: int = 0  # numbers that differed at the first look
     not_recounted: int = 0  # campaigns whose uniques the recount cannot know
     seconds: float = 0.0
+    whole: bool = True
 
     def take(self, traced: Traced) -> None:
         """The rows of one more partition."""
@@ -44,6 +45,6 @@ class Audit:
 
     @property
     def drift(self) -> dict[Kind, int]:
-        """Numbers that differ, by kind; every kind is there."""
+        """Numbers that differ, by kind; every kind is there that was compared."""
         found = Counter(difference.kind for difference in self.differences)
-        return {kind: found[kind] for kind in Kind}
+        return {kind: found[kind] for kind in Kind if self.whole or kind is not Kind.CONSERVATION}

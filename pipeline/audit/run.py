@@ -30,7 +30,7 @@ Size = tuple[str, int, int]  # account, partition, about how many rows
 
 
 def audit(settings: Settings, service: Service, wanted: Collection[str], timeout: float, tell: Tell) -> Audit:
-    """Audit everything, or the accounts wanted. `timeout`: seconds to wait for any one moment without an open insert.
+    """Audit everything, or the accounts wanted and nothing else: no fates of whole partitions. `timeout`: seconds to wait for any one moment without an open insert.
 
     Raises:
         AuditFailed, Unavailable, Refused, MigrationRefused: there is no verdict.
@@ -42,7 +42,7 @@ def audit(settings: Settings, service: Service, wanted: Collection[str], timeout
     settings.seed()
     partitions = _partitions(settings)
     migrations.require(service)
-    result = Audit()
+    result = Audit(whole=not wanted)
     with Commits(settings) as commits:
         _refuse_foreign_rows(settings, service, commits, partitions)
         looks = Looks(service, commits, settings.rules.unique_days - settings.rules.window_days - 1, timeout)
@@ -51,7 +51,7 @@ def audit(settings: Settings, service: Service, wanted: Collection[str], timeout
         for unit in units(chosen):
             parts.setdefault(unit.partition, []).append(unit)
         try:
-            asyncio.run(_audit(settings, looks, parts, not wanted, (result, tell)))
+            asyncio.run(_audit(settings, looks, parts, (result, tell)))
         except (KafkaError, TimeoutError, OSError) as error:
             where = settings.kafka_address()
             raise AuditFailed(f"the journal at {where} cannot be read ({error or type(error).__name__})") from error
@@ -59,15 +59,14 @@ def audit(settings: Settings, service: Service, wanted: Collection[str], timeout
     return result
 
 
-async def _audit(
-    settings: Settings, looks: Looks, parts: Mapping[int, list[Unit]], whole: bool, out: tuple[Audit, Tell]
-) -> None:
+async def _audit(settings: Settings, looks: Looks, parts: Mapping[int, list[Unit]], out: tuple[Audit, Tell]) -> None:
     """One partition after another: one state in memory."""
+    whole = out[0].whole
     reader = KafkaReader(aiokafka_client(settings), settings.topics.journal_message_bytes)
     async with reader.session() as session:
         for partition, of_accounts in sorted(parts.items()):
             one = PartitionAudit(Fold(settings, partition), looks, *out)
-            await one.run(session, [Unit(partition), *of_accounts], whole)
+            await one.run(session, [*([Unit(partition)] if whole else []), *of_accounts], whole)
 
 
 def _partitions(settings: Settings) -> int:

@@ -90,6 +90,23 @@ def test_one_account_can_be_audited_alone(filled: AuditWorld, tally: Tally) -> N
     assert [part["partition"] for part in found["partitions"]] == [1]
 
 
+def test_an_account_that_is_audited_alone_is_not_held_for_another_ones_rows(filled: AuditWorld, tally: Tally) -> None:
+    filled.service.command(
+        f"ALTER TABLE {filled.name}.events DELETE WHERE account_id = 'acc-1-a' AND type = 'email_opened' {SETTLED}"
+    )
+    code, found = tally("acc-1-b")
+    assert (code, found["drift"], found["rows"]) == (0, 0, [])
+    assert "conservation" not in found["numbers"]
+    filled.service.command(
+        f"ALTER TABLE {filled.name}.events DELETE WHERE account_id = 'acc-1-b' AND type = 'email_clicked' OR"
+        f" account_id = 'acc-1-b' AND type = 'push_opened' {SETTLED}"
+    )
+    code, found = tally("acc-1-b")
+    assert code == 3
+    assert {row["account"] for row in found["rows"]} == {"acc-1-b"}
+    assert {difference["account"] for difference in found["differences"]} == {"acc-1-b"}
+
+
 def test_an_unknown_account_is_told_with_near_names(filled: AuditWorld, tally: Tally) -> None:
     code, said = tally("acc-1-c")
     assert code == 2
