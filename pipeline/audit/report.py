@@ -6,16 +6,15 @@ A profile's id may be a contact's address: one that looks like an address is tol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import xxhash
 
 from connectors.clickhouse.recount import NOT_TRACED
 from connectors.clickhouse.views import NO_PLAN, THRESHOLD_PARTS
-from pipeline.audit.comparison import COORDINATES, Difference, Kind, odd_ones
-from pipeline.audit.fold import JOURNAL_ROWS, STATE
-from pipeline.audit.look import RECOUNT, VIEW
+from pipeline.audit.comparison import COORDINATES, Difference, Kind
+from pipeline.audit.meaning import meaning, persons_apart
 from pipeline.audit.result import Audit
 from pipeline.audit.trace import Row
 
@@ -37,18 +36,11 @@ _WHAT = {
     "foreign": "in ClickHouse alone  ",
     "changed": "changed in ClickHouse",
 }
-# What it means when one computation stands against all others.
-_MEANING: Mapping[tuple[str, ...], str] = {
-    (VIEW,): "the view is off: its tables do not add up to what was inserted",
-    (RECOUNT,): "the raw rows are off: rows of events or rejects are missing, added or changed",
-    (VIEW, RECOUNT): "ClickHouse is off: journal and state agree with each other",
-    (JOURNAL_ROWS,): "the journal's rows are off: what was decided does not follow from the events",
-    (STATE,): "the folded state is off: it does not follow from the journal's rows",
-}
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
     """All of it, for `--format json`."""
+    apart = persons_apart(audit.differences)
     return {
         "drift": sum(audit.drift.values()),
         "accounts": len(audit.accounts),
@@ -63,7 +55,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "rows_left_off": audit.rows_left_off,
         "records_left_off": audit.records_left_off,
         "differences_left_off": max(0, len(audit.differences) - DIFFERENCES_MAX),
-        "differences": [_difference(difference) for difference in audit.differences[:DIFFERENCES_MAX]],
+        "differences": [_difference(difference, apart) for difference in audit.differences[:DIFFERENCES_MAX]],
     }
 
 
@@ -95,8 +87,8 @@ def partitions(audit: Audit) -> list[dict[str, Any]]:
     ]
 
 
-def told(difference: Difference) -> list[str]:
-    """A difference in lines: where, the values, what it means."""
+def told(difference: Difference, apart: Collection[str] = ()) -> list[str]:
+    """A difference in lines: where, the values, what it means. `apart`: see `persons_apart`."""
     values = "   ".join(
         f"{name} {_value(difference, value)}" for name, value in difference.values.items() if value is not None
     )
@@ -105,9 +97,7 @@ def told(difference: Difference) -> list[str]:
         f"    {values}",
         f"    journal partition {difference.partition}, as of offset {difference.offset}",
     ]
-    if meaning := _meaning(difference):
-        lines.append(f"    {meaning}")
-    return lines
+    return [*lines, f"    {meaning(difference, apart)}"]
 
 
 def rows(audit: Audit) -> list[str]:
@@ -171,7 +161,7 @@ def _value(difference: Difference, value: int | str) -> str:
     return f"{value:,}"
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
+def _difference(difference: Difference, apart: Collection[str]) -> dict[str, Any]:
     values = {name: nameless(value) if isinstance(value, str) else value for name, value in difference.values.items()}
     return {
         "comparison": difference.kind.value,
@@ -180,16 +170,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "journal_partition": difference.partition,
         "journal_offset": difference.offset,
         "values": values,
-        "meaning": _meaning(difference),
+        "meaning": meaning(difference, apart),
     }
-
-
-def _meaning(difference: Difference) -> str:
-    if difference.kind is Kind.PARTITIONS:
-        return "its events are keyed wrongly: every topic's key must be account_id, by murmur2"
-    if difference.kind is Kind.PERSONS:
-        return "the map of persons is off: it does not say what the registers say"
-    return _MEANING.get(tuple(odd_ones(difference.values)), "")
 
 
 def nameless(profile: str) -> str:

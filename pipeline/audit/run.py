@@ -30,7 +30,9 @@ Size = tuple[str, int, int]  # account, partition, about how many rows
 
 
 def audit(settings: Settings, service: Service, wanted: Collection[str], timeout: float, tell: Tell) -> Audit:
-    """Audit everything, or the accounts wanted and nothing else: no fates of whole partitions. `timeout`: seconds to wait for any one moment without an open insert.
+    """Audit everything; or the accounts wanted and nothing else, so no fates of whole partitions.
+
+    `timeout`: seconds to wait for any one moment without an open insert.
 
     Raises:
         AuditFailed, Unavailable, Refused, MigrationRefused: there is no verdict.

@@ -118,6 +118,7 @@ def _words(error: Exception) -> str:
 
 def _print(found: Audit, format_: console.Format) -> None:
     from pipeline.audit import report
+    from pipeline.audit.meaning import persons_apart
 
     if format_ is console.Format.JSON:
         console.facts(report.as_json(found))
@@ -127,8 +128,9 @@ def _print(found: Audit, format_: console.Format) -> None:
     if found.not_recounted:
         console.say(report.not_recounted(found))
     out = console.console()
+    apart = persons_apart(found.differences)
     for difference in found.differences[: report.DIFFERENCES_SHOWN]:
-        out.print("\n".join(report.told(difference)), markup=False)
+        out.print("\n".join(report.told(difference, apart)), markup=False)
     rest = len(found.differences) - report.DIFFERENCES_SHOWN
     if rest > 0:
         out.print(f"and {rest:,} more: --format json tells up to {report.DIFFERENCES_MAX:,}", markup=False)
@@ -173,6 +175,7 @@ def _again_and_again(settings: Settings, wanted: Sequence[str], timeout: float, 
 
 def _audit_and_log(settings: Settings, wanted: Sequence[str], timeout: float, path: Path | None) -> None:
     from pipeline.audit import report
+    from pipeline.audit.meaning import persons_apart
 
     try:
         found = _attempt(settings, wanted, timeout)
@@ -181,5 +184,6 @@ def _audit_and_log(settings: Settings, wanted: Sequence[str], timeout: float, pa
         return
     _measure(found, path)
     _LOG.log(logging.ERROR if found.differences else logging.INFO, "%s", report.verdict(found))
+    apart = persons_apart(found.differences)
     for difference in found.differences[: report.DIFFERENCES_SHOWN]:
-        _LOG.error("%s", " | ".join(line.strip() for line in report.told(difference)))
+        _LOG.error("%s", " | ".join(line.strip() for line in report.told(difference, apart)))

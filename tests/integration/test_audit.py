@@ -325,5 +325,6 @@ def test_tampering_is_found_with_its_coordinates(filled: AuditWorld, tally: Tall
     assert "nobody@shop.example" not in json.dumps(found)
     for difference in found["differences"]:
         assert difference["journal_partition"] in (0, 1)
+        assert difference["meaning"]
         assert difference.get("account", "acc-0-a") in ACCOUNTS
         assert len(set(difference["values"].values()) - {None}) > 1
