@@ -106,6 +106,7 @@ class Looks:
                 done.append(self._look(unit))
                 tries, deadline = 0, time.monotonic() + self._timeout
             except _Torn:
+                self._check(unit.partition, deadline)
                 waiting.extendleft(reversed(unit.halves()))
                 time.sleep(AGAIN_SECONDS[min(tries, len(AGAIN_SECONDS) - 1)])
                 tries += 1
@@ -117,7 +118,6 @@ class Looks:
         while (found := self._commits.position(partition)) is not None and found.end is not None:
             self._check(partition, deadline)
             time.sleep(OPEN_POLL_SECONDS)
-        self._check(partition, deadline)
 
     @staticmethod
     def _check(partition: int, deadline: float) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("tally.audit")
 TIMEOUT_SECONDS = 60.0  # a busy sink's inserts take less than a second, and leave as much between two of them
+TIMEOUT_SECONDS_MIN = 0.1  # two questions to Kafka and a look take about as long
 
 
 def audit(
@@ -25,7 +26,7 @@ def audit(
     ] = None,
     format_: Annotated[console.Format, typer.Option("--format", help="How to print.")] = console.Format.TABLE,
     timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for a moment without an open insert.")
+        float, typer.Option(min=TIMEOUT_SECONDS_MIN, help="Seconds to wait for a moment without an open insert.")
     ] = TIMEOUT_SECONDS,
     metrics_file: Annotated[
         Path | None, typer.Option(help="Write tally_drift there, for node-exporter's textfile collector (*.prom).")
@@ -34,18 +35,20 @@ def audit(
         float | None, typer.Option(min=1, help="Audit again and again, so many seconds apart, and serve the metrics.")
     ] = None,
 ) -> None:
-    """Compare three independent computations of every number, on a system that runs.
+    """Compare three independent computations of a running system's numbers: journal, views, recount from raw rows.
 
-    The journal, folded and added up; the views; a recount from the raw rows. All are as of one journal offset: nothing
-    is stopped, and rows that are being inserted are no drift. A number that differs is looked at twice.
+    Compared: engagement with its uniques, allowance, alerts, persons, and of each source topic how many events were
+    read, accepted, duplicates or dead letters (not with --account). Not compared: the contact sheet, links, properties
+    and attributes, the bytes of dead letters.
+
+    Nothing is stopped, and rows that are being inserted are no drift: all are as of one journal offset.
 
     With --every, drift is logged and served as tally_drift (audit.metrics_host, audit.metrics_port); SIGTERM ends it.
 
-    Exit codes: 0 all agree, 3 drift, 1 no verdict (Kafka or ClickHouse absent, no quiet moment), 2 wrong option.
+    Exit codes: 0 all agree, 3 drift, 1 no verdict (a server does not answer, no quiet moment), 2 wrong option, no
+    address or a stopped local stack.
 
     Examples:
-
-        tally audit
 
         tally audit --account acme-shop --format json
 
@@ -56,19 +59,35 @@ def audit(
     from pipeline import settings as tree
     from pipeline.settings_faults import require
 
+    _refuse(format_, metrics_file, every)
     settings = tree.load()
     require(settings.kafka_address, settings.clickhouse_address, settings.seed)
-    if metrics_file is not None and not metrics_file.parent.is_dir():
-        console.fail(f"--metrics-file: there is no folder {metrics_file.parent}", console.Exit.USAGE)
     wanted = tuple(account or ())
     if every is not None:
         _again_and_again(settings, wanted, timeout, (metrics_file, every))
         return
-    found = _audited(settings, wanted, timeout)
+    _once(_audited(settings, wanted, timeout), metrics_file, format_)
+
+
+def _once(found: Audit, metrics_file: Path | None, format_: console.Format) -> None:
+    """Tell what was found; its exit code."""
     _measure(found, metrics_file)
     _print(found, format_)
     if found.differences:
         raise SystemExit(int(console.Exit.DIFFERENT))
+
+
+def _refuse(format_: console.Format, metrics_file: Path | None, every: float | None) -> None:
+    """End the command where options do not go together or would do nothing."""
+    if every is not None and format_ is console.Format.JSON:
+        console.fail("--every logs what it finds and prints no JSON: leave --format out", console.Exit.USAGE)
+    if metrics_file is None:
+        return
+    if metrics_file.suffix != ".prom":
+        told = f"--metrics-file {metrics_file}: node-exporter reads files named *.prom only; name it so"
+        console.fail(told, console.Exit.USAGE)
+    if not metrics_file.parent.is_dir():
+        console.fail(f"--metrics-file: there is no folder {metrics_file.parent}", console.Exit.USAGE)
 
 
 def _audited(settings: Settings, wanted: Sequence[str], timeout: float) -> Audit:

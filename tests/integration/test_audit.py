@@ -166,6 +166,12 @@ def test_no_look_is_taken_while_a_range_is_open(filled: AuditWorld) -> None:
     assert look.position == closed
 
 
+def test_where_nothing_is_open_one_look_is_taken_however_short_the_time(filled: AuditWorld) -> None:
+    closed = Position(6, 2, 5)
+    (look,) = looks(filled, Said(closed), timeout=0.0).all([Unit(0)], lambda done: None)
+    assert look.position == closed
+
+
 def test_a_range_that_opens_behind_the_wait_tears_the_look(filled: AuditWorld) -> None:
     closed, opened, done = Position(5, 1, 4), Position(5, 1, 4, end=6), Position(6, 2, 5)
     (look,) = looks(filled, Said(closed, closed, opened, opened, done)).all([Unit(0)], lambda done: None)
