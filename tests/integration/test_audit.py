@@ -280,7 +280,8 @@ TAMPER = {
     "an account in two partitions": (
         (
             "INSERT INTO {db}.engagement SELECT * REPLACE (1 AS partition, 0 AS hits, 0 AS accepted, 0 AS unique_open,"
-            " 0 AS unique_click, 0 AS unique_link_click) FROM {db}.engagement WHERE account_id = 'acc-0-a' LIMIT 1"
+            " 0 AS unique_click, 0 AS unique_link_click, 1 AS activities)"
+            " FROM {db}.engagement WHERE account_id = 'acc-0-a' LIMIT 1"
         ),
         {("partitions", "partitions")},
     ),
