@@ -206,3 +206,5 @@ def _audit_and_log(settings: Settings, wanted: Sequence[str], timeout: float, pa
     apart = persons_apart(found.differences)
     for difference in found.differences[: report.DIFFERENCES_SHOWN]:
         _LOG.error("%s", " | ".join(line.strip() for line in report.told(difference, apart)))
+    if (rest := len(found.differences) - report.DIFFERENCES_SHOWN) > 0:
+        _LOG.error("and %d more: `tally audit` tells them", rest)
