@@ -150,18 +150,22 @@ def close_sender(sender: Sender | None) -> str:
 
 
 def _send_lines(lines: Iterable[Line], way: _Way, run: Run, on_error: OnError) -> None:
-    before = ""
+    before = None
     with console.Progress() as progress:
         for message in _messages(lines, way.translator, run, on_error, progress):
             run.topics[message.topic] += 1
             if way.sender is not None:
-                # Plans hold for what arrives after them: they keep their place among the lines of other topics.
-                if before and (message.topic == _PLANS) != (before == _PLANS):
-                    way.sender.barrier()
-                way.sender.send(*message)
-            before = message.topic
+                _send(way.sender, message, before)
+            before = message
             if run.lines % _LOOK_EVENTS == 0:
                 progress.show(lambda: f"{run.events:,} events, {run.bad:,} bad lines")
+
+
+def _send(sender: Sender, message: Message, before: Message | None) -> None:
+    """Plans hold for what arrives after them: they keep their place among the lines of other topics."""
+    if before is not None and (message.topic == _PLANS) != (before.topic == _PLANS):
+        sender.barrier()
+    sender.send(*message)
 
 
 def _messages(
