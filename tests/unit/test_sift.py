@@ -39,39 +39,37 @@ def test_the_first_in_the_stream_counts_not_the_first_in_its_schema_s_group() ->
     assert [(reject.topic, reject.reason) for reject in record.rejects] == [("events.email", "conflicting_duplicate")]
 
 
-@pytest.mark.parametrize(("days_ago", "fate"), [(4, "too_late"), (3, "accepted")])
-def test_a_window_made_larger_reaches_back_no_further_than_what_is_remembered(days_ago: int, fate: str) -> None:
+COPIED = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
+
+
+def forgetful() -> Partition:
+    """Has read COPIED, and forgotten it five days later with all that came more than four days before; 30 days now."""
     partition = Partition(window_days=3)
-    copied = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
-    partition.send(copied)
-    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)  # forgets what came more than four days before
+    partition.send(COPIED)
+    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)
     partition.context = context(window_days=30)
+    return partition
+
+
+@pytest.mark.parametrize(("days_ago", "refused"), [(4, ["too_late"]), (3, [])])
+def test_a_window_made_larger_reaches_back_no_further_than_what_is_remembered(
+    days_ago: int, refused: list[str]
+) -> None:
     day_us = (NOON_US // DAY_US + 5) * DAY_US
-    record = partition.send(
-        event("email_sent", event_id="other", occurred_at=day_us - days_ago * DAY_US), at_ms=NOON_MS + 6 * DAY_MS
-    )
-    assert reasons(record) == ([fate] if fate == "too_late" else [])
+    other = event("email_sent", event_id="other", occurred_at=day_us - days_ago * DAY_US)
+    assert reasons(forgetful().send(other, at_ms=NOON_MS + 6 * DAY_MS)) == refused
 
 
 def test_no_window_lets_a_forgotten_copy_in() -> None:
-    partition = Partition(window_days=3)
-    copied = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
-    partition.send(copied)
-    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)
-    partition.context = context(window_days=30)
-    record = partition.send(copied, at_ms=NOON_MS + 5 * DAY_MS)
+    record = forgetful().send(COPIED, at_ms=NOON_MS + 5 * DAY_MS)
     assert reasons(record) == ["too_late"]
     assert "2024-03" in record.rejects[0].detail and "the window was smaller" in record.rejects[0].detail
 
 
 def test_what_was_forgotten_stays_forgotten_on_all_days_of_a_larger_window() -> None:
-    partition = Partition(window_days=3)
-    copied = event("email_sent", event_id="copied", occurred_at=NOON_US - DAY_US)
-    partition.send(copied)
-    partition.send(event("email_sent"), at_ms=NOON_MS + 5 * DAY_MS)
-    partition.context = context(window_days=30)
+    partition = forgetful()
     for day in (6, 7, 8):
-        assert reasons(partition.send(copied, at_ms=NOON_MS + day * DAY_MS)) == ["too_late"]
+        assert reasons(partition.send(COPIED, at_ms=NOON_MS + day * DAY_MS)) == ["too_late"]
 
 
 def test_a_larger_window_is_whole_once_it_has_grown() -> None:
