@@ -13,6 +13,23 @@ from pipeline.settings import Settings
 from pipeline.state.core import Columns
 
 
+def rules_in_force(settings: Settings) -> Rules:
+    """The rules of these settings, as a journal record carries them.
+
+    Raises:
+        SettingsError: no hash seed.
+    """
+    rules = settings.rules
+    return Rules(
+        RULES_VERSION,
+        rules.window_days,
+        rules.future_minutes_max,
+        rules.unique_days,
+        rules.person_profiles_max,
+        fingerprint(settings.seed()),
+    )
+
+
 def build_context(settings: Settings) -> EngagementCore:
     """The core of these settings.
 
@@ -21,17 +38,9 @@ def build_context(settings: Settings) -> EngagementCore:
         SchemaChanged: a committed schema was changed.
         RegistryError: the Schema Registry is set and does not answer, or refuses.
     """
-    seed, rules = settings.seed(), settings.rules
-    decided = Rules(
-        RULES_VERSION,
-        rules.window_days,
-        rules.future_minutes_max,
-        rules.unique_days,
-        rules.person_profiles_max,
-        fingerprint(seed),
-    )
+    decided = rules_in_force(settings)
     ids = schema_ids.resolve(settings)
-    context = Context(decided, seed, schema_ids.writer_schemas(ids), vocabulary.load())
+    context = Context(decided, settings.seed(), schema_ids.writer_schemas(ids), vocabulary.load())
     return EngagementCore(context, ids["journal.v1.avsc"])
 
 

@@ -20,11 +20,11 @@ from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP, Scope, Select
 from pipeline.core.event_schema import EVENTS
+from pipeline.core.window import DAY_US
 
 DIFFERENCES_MAX = 100  # of each comparison: the first ones tell what is wrong
 UNSURE = "unsure"
 UNIQUES = ("unique_opened", "unique_clicked", "unique_link_clicked")
-_DAY_US = 86_400_000_000
 _SAID, _FOUND = 0, 1  # side of a row in a comparison: the view's, the recount's
 
 
@@ -102,7 +102,7 @@ def uniques(database: str, scope: Scope, exact_days: int | None = None) -> Selec
     UNSURE counts those that lie at one microsecond under several campaigns; with `exact_days`, those too whose events
     lie further apart.
     """
-    apart = "0" if exact_days is None else f"span > {exact_days * _DAY_US}"
+    apart = "0" if exact_days is None else f"span > {exact_days * DAY_US}"
     counted = "campaign = tupleElement(first, 3)"
     numbers = {name: f"countIf(kind = '{name}' AND {counted})" for name in UNIQUES} | {UNSURE: "countIf(unsure)"}
     keys = ("account_id", "campaign", "channel", "toDate(tupleElement(first, 2))")

@@ -12,9 +12,9 @@ from pipeline.audit.comparison import Kind, Side
 from pipeline.audit.faults import AuditFailed
 from pipeline.audit.folded import UNIQUES, Absolutes, Moved, first_day, uniques
 from pipeline.audit.sums import Key, Sums
+from pipeline.context import rules_in_force
 from pipeline.core import fold
-from pipeline.core.context import RULES_VERSION, fingerprint
-from pipeline.core.record import Record, Rules
+from pipeline.core.record import Record
 from pipeline.core.state import State
 from pipeline.journal.ports import Place, Session
 from pipeline.refusal import Refused
@@ -30,15 +30,8 @@ class Fold:
 
     def __init__(self, settings: Settings, partition: int) -> None:
         self.partition = partition
-        self._seed, rules = settings.seed(), settings.rules
-        self.rules = Rules(
-            RULES_VERSION,
-            rules.window_days,
-            rules.future_minutes_max,
-            rules.unique_days,
-            rules.person_profiles_max,
-            fingerprint(self._seed),
-        )
+        self._seed = settings.seed()
+        self.rules = rules_in_force(settings)
         self.place = Place(physical(settings.topics.prefix, JOURNAL), partition)
         self._sums, self._absolutes, self._moved = Sums(partition), Absolutes(), Moved(self._seed)
         self._store = PartitionStore(partition, self)

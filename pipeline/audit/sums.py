@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 
 from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP
 from pipeline.core.record import Record
+from pipeline.core.window import DAY_US
 
 Key = tuple[str, ...]
 Numbers = dict[str, int]
 
 ROWS_WAITING_MAX = 100_000  # rows kept until they are added up: 10 MB
-_DAY_US = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("account_id", "campaign_id", "channel", "type", "day")
 _UNIQUES = {
@@ -135,7 +135,7 @@ class Sums:
 def _rows(table: pa.Table) -> pa.Table:
     """What is added up of a record's rows: tests count nowhere but in their topic."""
     live = pc.cast(pc.invert(table["is_test"]), pa.int64())
-    day_ = pc.divide(pc.cast(table["occurred_at"].cast(pa.timestamp("us", "UTC")), pa.int64()), _DAY_US)
+    day_ = pc.divide(pc.cast(table["occurred_at"].cast(pa.timestamp("us", "UTC")), pa.int64()), DAY_US)
     hits = pc.cast(table["hits"], pa.int64())
     cycle = pc.cast(table["cycle_start"].cast(pa.timestamp("us", "UTC")), pa.int64())
     return pa.table(

@@ -20,11 +20,11 @@ from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import Scope
 from pipeline.audit.sums import day
 from pipeline.core.record import Record, decode
+from pipeline.core.window import DAY_US
 from pipeline.journal.ports import Place, Session
 
 RECORDS_MAX = 5  # of a partition whose rows are told one by one
 ROWS_MAX = 20  # of a partition
-_DAY_US = 86_400_000_000
 _MODULUS = 1 << 64
 
 Texts = tuple[str, ...]  # table, then its columns as `recount.TRACED` names them
@@ -127,10 +127,10 @@ class Trace:
     def _row(self, what: str, at: int, row: Texts, columns: tuple[str, ...] = ()) -> Row:
         said = _named(row)
         if row[0] == "rejects":
-            about = ("", "", said["reason"], day(int(said["arrived_at"]) * 1000 // _DAY_US))
+            about = ("", "", said["reason"], day(int(said["arrived_at"]) * 1000 // DAY_US))
             source = (said["topic"], int(said["offset"]))
         else:
-            about = (said["campaign_id"], said["channel"], said["type"], day(int(said["occurred_at"]) // _DAY_US))
+            about = (said["campaign_id"], said["channel"], said["type"], day(int(said["occurred_at"]) // DAY_US))
             source = (said["origin_topic"], int(said["origin_offset"]))
         return Row(what, self._place.partition, at, said["account_id"], *about, *source, columns)
 

@@ -39,12 +39,12 @@ def forgotten(before: int, day: int, window_days: int) -> Mask:
     return mask & (day > before)
 
 
-def remembers_since(was: int, before: int, day: int, window_days: int) -> int:
-    """The stream day from which on every identity is remembered on stream day `day`; `was`: the one on day `before`.
+def remembers_since(was: int, day: int, window_days: int) -> int:
+    """The stream day from which on every identity is remembered on a new stream day; `was`: on the day before it.
 
     A window that is made larger brings back nothing that was forgotten.
     """
-    return max(was, day - window_days - 1) if day > before else was
+    return max(was, day - window_days - 1)
 
 
 def deduplicate(seen: HashTable, gone: Mask, identity: Hashes, payload: Hashes, origin: Hashes) -> Copies:

@@ -40,7 +40,7 @@ def apply(state: State, record: Record, seed: int) -> None:
 
 def _forget(state: State, before: int, day: int, rules: Rules) -> None:
     forget(state.seen, before, day, rules)
-    state.remembers_since = remembers_since(state.remembers_since, before, day, rules.window_days)
+    state.remembers_since = remembers_since(state.remembers_since, day, rules.window_days)
     limit = fact_limit(day, rules)
     number = state.held.fields["number"]
     state.held.drop(~state.log.alive(number.reshape(-1), limit).reshape(number.shape))
