@@ -51,6 +51,18 @@ class Decided(NamedTuple):
     arrived: list[Arrived]
 
 
+class Journal(NamedTuple):
+    """A partition of the journal: its valid records with their offsets, and the check of the whole chain."""
+
+    valid: list[tuple[int, Record]]
+    check: Check
+
+
+def journal(settings: Settings, number: int) -> Journal:
+    """A partition of the journal, whole."""
+    return asyncio.run(_journal(settings, number))
+
+
 def read_back(settings: Settings, held: Mapping[tuple[str, int], int]) -> dict[Coordinates, Arrived]:
     """Every record of the source topics; `held` says how many there are by topic and partition."""
     prefix = settings.topics.prefix
@@ -73,8 +85,9 @@ def decisions(settings: Settings, arrived: Mapping[Coordinates, Arrived]) -> dic
     """By partition: the journal's valid records with what each decided; together they are all that arrived."""
     found = {}
     for number in range(settings.topics.partitions):
-        records = asyncio.run(_journal(settings, number))
-        found[number] = [Decided(record, _in_order(record, number, arrived)) for record in records]
+        read = journal(settings, number)
+        assert read.check.faults == []
+        found[number] = [Decided(record, in_order(record, number, arrived)) for _, record in read.valid]
     decided = [(a.topic, a.partition, a.offset) for of in found.values() for one in of for a in one.arrived]
     assert len(decided) == len(set(decided)), "an event was decided twice"
     assert set(decided) == set(arrived), "events were not decided"
@@ -113,22 +126,21 @@ def _arrived(prefix: str, message: Message) -> Arrived:
     return Arrived(logical(prefix, topic), partition, offset, arrived_ms, str(key, "utf-8"), message.value())
 
 
-async def _journal(settings: Settings, number: int) -> list[Record]:
-    """The valid records; the chain and the positions have no fault."""
+async def _journal(settings: Settings, number: int) -> Journal:
     reader = KafkaReader({"bootstrap_servers": settings.kafka_address()}, settings.topics.journal_message_bytes)
-    found = []
+    found: list[tuple[int, Record]] = []
     async with reader.session() as session:
         at = Place(physical(settings.topics.prefix, JOURNAL), number)
         held = (await session.bounds([at]))[at]
         check = Check(number, held.first)
         async for entries in session.read(at, held.first, held.next):
             seen = [check.take(entry) for entry in entries]
-            found += [one.record for one in seen if one.valid and one.record is not None]
-    assert check.faults == []
-    return found
+            found += [(one.entry.offset, one.record) for one in seen if one.valid and one.record is not None]
+    return Journal(found, check)
 
 
-def _in_order(record: Record, number: int, arrived: Mapping[Coordinates, Arrived]) -> list[Arrived]:
+def in_order(record: Record, number: int, arrived: Mapping[Coordinates, Arrived]) -> list[Arrived]:
+    """What a journal record of a partition decided, in the order in which it did."""
     found = []
     for source in record.sources:
         of_topic = [arrived[source.topic, number, offset] for offset in range(source.first, source.next)]

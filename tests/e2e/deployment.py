@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +16,7 @@ from connectors.clickhouse.settings import target
 from pipeline.demo import run
 from pipeline.demo.services import Services
 from pipeline.settings import load
+from tests.e2e import views
 from tests.e2e.recent import RULES
 from tests.events import SEED
 
@@ -27,7 +27,6 @@ START_SECONDS = 60.0
 DRAIN_SECONDS = 60.0  # from the last record published until it is in ClickHouse; it takes 2 to 5, 15 after kills
 LOOK_SECONDS = 0.2
 QUERY_SECONDS = 60
-_DAY_ZERO, _SECOND = date(1970, 1, 1), 1_000_000
 
 
 class Deployment:
@@ -51,10 +50,9 @@ class Deployment:
         self._await(lambda: self._sunk() >= events, DRAIN_SECONDS, f"{events} events in ClickHouse")
         assert self._sunk() == events
 
-    def rows(self, view: str, columns: str = "*") -> list[dict[str, Any]]:
-        """A view's rows with all columns, times as UTC microseconds, days as UTC days."""
-        answer = self.clickhouse.query(f"SELECT {columns} FROM {self.clickhouse.target.database}.{view}")
-        return [dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows]
+    def rows(self, view: str) -> list[dict[str, Any]]:
+        """A view's rows, as `views.rows`."""
+        return views.rows(self.clickhouse, view)
 
     def end(self) -> None:
         """Stop the processes, drop the tables."""
@@ -112,17 +110,3 @@ def deployed(kafka: str, clickhouse: str, home: Path) -> Iterator[Deployment]:
             yield made
         finally:
             made.end()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return _microseconds(value)
-    if isinstance(value, date):
-        return (value - _DAY_ZERO).days
-    return {key: _plain(one) for key, one in value.items()} if isinstance(value, dict) else value
-
-
-def _microseconds(value: datetime) -> int:
-    at = value if value.tzinfo else value.replace(tzinfo=UTC)
-    since = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds

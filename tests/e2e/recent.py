@@ -35,17 +35,22 @@ _SHAPES = {
 _CYCLE_ENDS = (-29, -20, -7, -6, -2, -1, 0, 1, 2)  # days from now on which cycles begin
 
 
-def histories(seed: int, now: int) -> dict[str, list[Sent]]:
-    """By account: what its sources send, copies included, before it is mixed. `now`: UTC microseconds."""
+def histories(
+    seed: int, now: int, accounts: int = ACCOUNTS_OF_A_SHAPE, events: int = EVENTS_OF_AN_ACCOUNT
+) -> dict[str, list[Sent]]:
+    """By account: what its sources send, copies included, before it is mixed. `now`: UTC microseconds.
+
+    `accounts` of each shape, with `events` each.
+    """
     dice = random.Random(f"{seed} histories")
     days = [datetime.fromtimestamp(now / SECOND, UTC).toordinal() + ahead for ahead in _CYCLE_ENDS]
     anchors = [*(datetime.fromordinal(day).day for day in days), 31]
     found: dict[str, list[Sent]] = {}
-    for number in range(ACCOUNTS_OF_A_SHAPE):
+    for number in range(accounts):
         for name, shape in _SHAPES.items():
             account = f"{name}-{number}"
             own = replace(shape, accounts=(account,), anchors=_anchors(shape, anchors))
-            drawn = rolled(dice.randrange(1 << 32), own, RULES, EVENTS_OF_AN_ACCOUNT)
+            drawn = rolled(dice.randrange(1 << 32), own, RULES, events)
             found[account] = _dated(drawn, account, now)
     return found
 

@@ -17,9 +17,6 @@ from tests.oracle.verdict import judge
 
 PUBLISH_SECONDS = 6.0  # long enough for several journal records of every partition, and for kills between them
 
-# Of dead letters the bytes as hex: a client shows bytes that are no text as it likes.
-_COLUMNS = {"dead_letters": "* REPLACE (lower(hex(raw)) AS raw, lower(hex(base64Decode(raw_base64))) AS raw_base64)"}
-
 Views = dict[str, list[dict[str, Any]]]
 
 
@@ -45,7 +42,7 @@ class World:
 
     def found(self) -> Views:
         """Every row of every view."""
-        return {view: self.deployment.rows(view, _COLUMNS.get(view, "*")) for view in KEYS}
+        return {view: self.deployment.rows(view) for view in KEYS}
 
     def judged(self) -> list[Judged]:
         """By partition: the verdict on what arrived, in the order that the journal proves."""
