@@ -10,6 +10,7 @@ import re
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from connectors.local import jars, ports
 from connectors.local.faults import StackError, tail
 from connectors.local.processes import spawn
 from connectors.local.progress import Progress
+from connectors.local.service import Listener, Wish
 
 HEAP = "-Xmx512m"  # 410 MB resident at 300,000 events/s; half of it is heap
 # Measured on two shared cores: ready in 2.8 s instead of 3.7, 3.9 s of CPU instead of 6.1. The compiler of the second
@@ -48,16 +50,20 @@ class Broker(NamedTuple):
         return f"{ports.LOOPBACK}:{self.port}"
 
 
-def properties(folder: Path, port: int, controller_port: int) -> str:
+def properties(folder: Path, port: int, controller_port: int, more: Sequence[Listener] = ()) -> str:
     """server.properties of a single node that only this machine reaches."""
+    doors = {f"EXTRA{number}": one for number, one in enumerate(more, 1)}
+    listening = "".join(f",{name}://{ports.LOOPBACK}:{one.port}" for name, one in doors.items())
+    advertised = "".join(f",{name}://{ports.LOOPBACK}:{one.advertised}" for name, one in doors.items())
+    protocols = "".join(f",{name}:PLAINTEXT" for name in doors)
     return f"""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{ports.LOOPBACK}:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{ports.LOOPBACK}:{port},CONTROLLER://{ports.LOOPBACK}:{controller_port}
-advertised.listeners=PLAINTEXT://{ports.LOOPBACK}:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{ports.LOOPBACK}:{port},CONTROLLER://{ports.LOOPBACK}:{controller_port}{listening}
+advertised.listeners=PLAINTEXT://{ports.LOOPBACK}:{port}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={escaped(folder / "data")}
 # Topics are made by `tally topics apply`; a name misspelt must not become one.
 auto.create.topics.enable=false
@@ -89,7 +95,7 @@ def escaped(path: Path) -> str:
     return "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in pairs)
 
 
-def start(folder: Path, port: int | None, progress: Progress) -> Broker:
+def start(folder: Path, wish: Wish, progress: Progress) -> Broker:
     """Start the broker on the data of `folder`. Without a port it keeps its former one if that is free, else any.
 
     Raises:
@@ -100,9 +106,9 @@ def start(folder: Path, port: int | None, progress: Progress) -> Broker:
     class_path = os.pathsep.join(map(str, files))
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.properties"
-    chosen = _choose(config, port)
+    chosen = _choose(config, wish.port)
     (controller,) = ports.any_free(1)
-    config.write_text(properties(folder.absolute(), chosen, controller), encoding="utf-8")
+    config.write_text(properties(folder.absolute(), chosen, controller, wish.listeners), encoding="utf-8")
     log = folder / "kafka.log"
     logging = [
         f"-Dtally.log={log.absolute()}",
@@ -120,7 +126,8 @@ def start(folder: Path, port: int | None, progress: Progress) -> Broker:
     progress("Kafka: starting", 0, 0)
     console_log = folder / "console.log"
     console_log.unlink(missing_ok=True)
-    process = spawn([java, HEAP, *JVM, *logging, "kafka.Kafka", str(config)], console_log, ENVIRONMENT)
+    environment = {**ENVIRONMENT, **wish.environment}
+    process = spawn([java, HEAP, *JVM, *logging, "kafka.Kafka", str(config)], console_log, environment)
     return Broker(process, chosen, log)
 
 

@@ -60,7 +60,7 @@ def from_chdb(folder: Path, wish: Wish, progress: Progress) -> Service:
         command = [sys.executable, "-m", "connectors.local.chdb_server"]
         command += ["--path", str(folder.absolute() / "data"), "--port", str(chosen)]
         root = str(Path(__file__).resolve().parents[2])
-        process = spawn(command, log, {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"})
+        process = spawn(command, log, {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1", **wish.environment})
         try:
             service = _ready(process, f"http://{ports.LOOPBACK}:{chosen}", log, wish)
         except StackError:

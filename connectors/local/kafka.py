@@ -45,7 +45,7 @@ def from_jars(folder: Path, wish: Wish, progress: Progress) -> Service:
         StackError: it cannot be started; the message has the log's end.
     """
     for _ in range(PORT_ATTEMPTS_MAX):
-        started = broker.start(folder, wish.port, progress)
+        started = broker.start(folder, wish, progress)
         try:
             return _ready(started, wish)
         except StackError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from connectors.local.processes import Mark
@@ -15,17 +16,27 @@ def nobody(_marked: Mark) -> None:
 By = Literal["address", "docker", "jars", "chdb"]
 
 
+class Listener(NamedTuple):
+    """One more door of a Kafka: it listens at `port` and sends its clients to `advertised`, which may be a proxy's."""
+
+    port: int
+    advertised: int
+
+
 class Wish(NamedTuple):
     """How a part is to be started.
 
     `port`: None for any free one. `use_docker`: where an engine answers. `bound_to_parent`: it ends when this process
-    does. `born`: called as soon as a process exists, long before it is ready.
+    does. `born`: called as soon as a process exists, long before it is ready. `environment`: added to a process's own.
+    `listeners`: more doors of a Kafka from its jars.
     """
 
     port: int | None = None
     use_docker: bool = True
     bound_to_parent: bool = False
     born: Callable[[Mark], None] = nobody
+    environment: Mapping[str, str] = MappingProxyType({})
+    listeners: tuple[Listener, ...] = ()
 
 
 class Service(NamedTuple):
