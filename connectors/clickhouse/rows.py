@@ -21,7 +21,9 @@ _US, _MS, _S = pa.timestamp("us", "UTC"), pa.timestamp("ms", "UTC"), pa.timestam
 _REPETITIVE = frozenset({"account_id", "channel", "type", "source", "vendor_type", "origin_topic"})
 _JOURNAL = [("journal_partition", pa.uint16()), ("journal_offset", pa.uint64())]
 
-# In the order of insertion; intake last: it marks that a range is complete.
+INTAKE = "intake"  # marks that a range is complete
+
+# In the order of insertion; intake last.
 TABLES: dict[str, pa.Schema] = {
     "events": pa.schema([*EVENTS, ("origin_partition", pa.uint16()), *_JOURNAL]),
     "person_map": pa.schema(
@@ -81,7 +83,7 @@ TABLES: dict[str, pa.Schema] = {
             ("events", pa.uint64()),
         ]
     ),
-    "intake": pa.schema(
+    INTAKE: pa.schema(
         [
             ("topic", pa.string()),
             ("partition", pa.uint16()),
@@ -135,7 +137,7 @@ def tables(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
         "alerts": _of("alerts", (r for d in decided for r in _alerts(partition, d))),
         "rejects": _of("rejects", (r for d in decided for r in _rejects(partition, d))),
         "duplicates": _of("duplicates", _duplicates(partition, decided)),
-        "intake": _of("intake", _intake(partition, decided)),
+        INTAKE: _of(INTAKE, _intake(partition, decided)),
     }
     return {name: found[name] for name in TABLES if found[name].num_rows}
 

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from connectors.clickhouse.settings import CONNECT_SECONDS_MAX, INSERT_SETTINGS, Target
+from pipeline.failpoints import Failpoint, reached
 
 # Errors of ClickHouse that pass by themselves: overload, time-outs, a keeper or replica that is away.
 _FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 252, 285, 286, 319, 425, 473, 999})
@@ -97,6 +98,7 @@ class Service:
             summary = self._client().raw_insert(place, columns, content, settings=settings, fmt="ArrowStream")
         except ClickHouseError as error:
             raise self._fault(error) from None
+        reached(Failpoint.SINK_MID_INSERT)
         return summary.written_rows
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Answer:

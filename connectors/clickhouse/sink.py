@@ -25,6 +25,7 @@ from connectors.clickhouse.source import Begin, Entry, Gone, KafkaAway, NoJourna
 from connectors.clickhouse.trouble import GaveUp, Trouble
 from pipeline import metrics
 from pipeline.core.record import UnknownFormat
+from pipeline.failpoints import Failpoint, reached
 from pipeline.settings_sources import env_name
 
 _LOG = logging.getLogger("tally.sink")
@@ -72,7 +73,9 @@ class Sink:
         try:
             while not stop.is_set():
                 self._step()
+            reached(Failpoint.SINK_STOPPING)
             self._settle()
+            reached(Failpoint.SINK_STOPPED)
         finally:
             self._source.close()
 
@@ -134,6 +137,7 @@ class Sink:
                 self._lanes[partition] = self._lane(partition)
             except JournalGone as error:
                 self._refuse(partition, str(error))
+        reached(Failpoint.SINK_BEFORE_FIRST_READ)
         self._source.read({p: lane.next for p, lane in self._lanes.items()})
         self._kafka.over(time.monotonic())
 
@@ -187,11 +191,19 @@ class Sink:
         """Insert one range of a partition and forget it."""
         range_ = lane.cut(time.monotonic())
         if range_.decided:
+            reached(Failpoint.SINK_BEFORE_INTENT)
             self._commit(lane.partition, range_.intent)
+            reached(Failpoint.SINK_AFTER_INTENT)
             for table, content in rows.translate(lane.partition, range_.decided).items():
                 if time.monotonic() - self._fixed_at[lane.partition] > FENCE_SECONDS:
                     self._commit(lane.partition, range_.intent)
+                is_last = table == rows.INTAKE
+                if is_last:
+                    reached(Failpoint.SINK_BEFORE_INTAKE)
                 self._insert(lane.partition, range_, table, content)
+                if not is_last:
+                    reached(Failpoint.SINK_BETWEEN_TABLES)
+            reached(Failpoint.SINK_AFTER_INSERTS)
             metrics.SINK_LAST_SUCCESS_TIMESTAMP_SECONDS.set_to_current_time()
             if self._clickhouse.lasts:
                 self._source.resume(self._lanes)
@@ -218,7 +230,9 @@ class Sink:
         """Commit what is complete, where no next intent will say so at once."""
         now = time.monotonic()
         for partition in [p for p in self._owed if not self._lanes[p].due(now)]:
+            reached(Failpoint.SINK_BEFORE_COMMIT)
             self._commit(partition, self._lanes[partition].committed)
+            reached(Failpoint.SINK_AFTER_COMMIT)
 
     def _commit(self, partition: int, position: Position) -> None:
         self._source.commit(partition, position)

@@ -16,6 +16,7 @@ from pipeline import metrics
 from pipeline.agents.counting import count
 from pipeline.core.batch import Slab, halves
 from pipeline.core.record import Record, encode
+from pipeline.failpoints import Failpoint, reached
 from pipeline.journal.chain import next_link
 from pipeline.journal.ports import Appends, AppendUnknown
 from pipeline.state.core import Core
@@ -67,7 +68,10 @@ class Engagement:
         while parts and (part_s := await self.commit(store, parts[0])) is not None:
             cpu_s += part_s
             parts = parts[1:]
+            if parts:
+                reached(Failpoint.BETWEEN_PARTS)
         if not parts:
+            reached(Failpoint.APPLIED)
             await self.keeper.offer(store)
         consumer.finish(message, not parts, cpu_s)
 
@@ -78,6 +82,7 @@ class Engagement:
             return await self._commit_halves(store, slabs)
         if not await self._append(store, decided.value):
             return None
+        reached(Failpoint.BEFORE_APPLY)
         applied_s = await self.work.run(_apply, store, decided)
         count(decided.record)
         return decided.cpu_s + applied_s
@@ -88,6 +93,7 @@ class Engagement:
         part_s = await self.commit(store, first)
         if part_s is None:
             return None
+        reached(Failpoint.BETWEEN_PARTS)
         rest_s = await self.commit(store, second)
         return None if rest_s is None else part_s + rest_s
 

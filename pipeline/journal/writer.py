@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from pipeline.failpoints import Failpoint, reached
 from pipeline.journal.ports import AppendUnknown, Place
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,11 @@ class KafkaWriter:
         Raises:
             MessageSizeTooLargeError: the value is larger than the topic or this producer allows.
         """
+        reached(Failpoint.BEFORE_APPEND)
         producer = None
         try:
             producer = await self._started()
-            sent = producer.send_and_wait(place.topic, value, partition=place.partition)
-            appended = await asyncio.wait_for(sent, APPEND_S)
+            appended = await asyncio.wait_for(_sent(producer, place, value), APPEND_S)
         except MessageSizeTooLargeError:
             raise  # trying again changes nothing; at the next start the topic's limit is compared with the setting
         except (TimeoutError, KafkaError, OSError) as error:
@@ -59,6 +60,7 @@ class KafkaWriter:
                 self._producer = None
                 self._retire(producer)
             raise AppendUnknown(f"{type(error).__name__} {error}".strip()) from error
+        reached(Failpoint.AFTER_APPEND)
         return int(appended.offset)
 
     async def stop(self) -> None:
@@ -85,6 +87,12 @@ class KafkaWriter:
         task = asyncio.ensure_future(_stop(producer))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
+
+
+async def _sent(producer: AIOKafkaProducer, place: Place, value: bytes) -> Any:
+    acknowledged = await producer.send(place.topic, value, partition=place.partition)
+    reached(Failpoint.IN_FLIGHT)
+    return await acknowledged
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, time
 
 from pipeline import metrics
+from pipeline.failpoints import Failpoint, reached
 from pipeline.state.core import Columns, Core, copied
 from pipeline.state.snapshots import Header, Snapshots
 from pipeline.state.store import PartitionStore
@@ -47,6 +48,7 @@ class Keeper:
         if self._writing is not None or not self.due(store, now):
             return
         columns = await self._work.run(self._copy, store)
+        reached(Failpoint.SNAPSHOT_COPIED)
         header = Header(store.partition, store.mark, dict(store.positions), self._core.rules)
         store.events = 0
         self._since[store.partition] = now

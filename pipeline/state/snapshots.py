@@ -21,6 +21,7 @@ import numpy.typing as npt
 import xxhash
 
 from pipeline.core.record import Rules
+from pipeline.failpoints import Failpoint, reached
 from pipeline.state.core import Columns
 from pipeline.state.store import Mark
 
@@ -69,10 +70,13 @@ class Snapshots:
         aside.mkdir(parents=True, exist_ok=True)
         try:
             sums = {name: _write_column(aside, name, column) for name, column in columns.items()}
+            reached(Failpoint.SNAPSHOT_BEFORE_HEADER)
             _write_synced(aside / _HEADER, _header_bytes(header, sums))
             _sync_folder(aside)
+            reached(Failpoint.SNAPSHOT_BEFORE_RENAME)
             if not path.exists():
                 aside.rename(path)
+            reached(Failpoint.SNAPSHOT_RENAMED)
             _sync_folder(self.folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -84,8 +88,10 @@ class Snapshots:
         shutil.rmtree(path, ignore_errors=True)
 
     def _prune(self) -> None:
+        reached(Failpoint.SNAPSHOT_BEFORE_PRUNE)
         for path in self.newest_first()[KEPT:]:
             self.delete(path)
+            reached(Failpoint.SNAPSHOT_MID_PRUNE)
         for path in self.folder.glob(f"{_ASIDE}*"):
             if path.stat().st_mtime < time.time() - ASIDE_S_MAX:
                 self.delete(path)
@@ -146,6 +152,7 @@ def _header(fields: dict[str, Any]) -> Header:
 def _write_column(folder: Path, name: str, column: npt.NDArray[Any]) -> str:
     with (folder / f"{name}.npy").open("wb") as file:
         np.lib.format.write_array(file, np.ascontiguousarray(column), allow_pickle=False)
+        reached(Failpoint.SNAPSHOT_MID_COLUMN)
         _sync(file)
     return _digest(column)
 

@@ -10,6 +10,7 @@ import logging
 from typing import Any, NamedTuple
 
 from pipeline.core.record import NotARecord, Record, UnknownFormat, decode, read_link
+from pipeline.failpoints import Failpoint, reached
 from pipeline.journal.chain import FIRST, extends
 from pipeline.journal.ports import Entry
 from pipeline.refusal import Refused, WrongSetting
@@ -95,7 +96,11 @@ class PartitionStore:
 
     def accept_all(self, entries: list[Entry]) -> int:
         """Apply entries in order; returns how many were of the chain."""
-        return sum(self.accept(entry.value, entry.offset) for entry in entries)
+        valid = 0
+        for entry in entries:
+            valid += self.accept(entry.value, entry.offset)
+            reached(Failpoint.MID_FOLD)
+        return valid
 
     def _check(self, record: Record, offset: int) -> None:
         if record.rules.seed_fingerprint != self._core.rules.seed_fingerprint:

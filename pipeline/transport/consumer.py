@@ -21,6 +21,7 @@ from faust.types.tuples import ConsumerMessage
 
 from pipeline import metrics
 from pipeline.core.batch import Slab
+from pipeline.failpoints import Failpoint, reached
 from pipeline.refusal import Refused
 from pipeline.topics import logical, physical
 from pipeline.transport.activation import Activation
@@ -111,7 +112,9 @@ class SlabConsumer(driver.Consumer):
         async with self._fetching:
             if lane.epoch != epoch:
                 return
+            reached(Failpoint.BEFORE_SEEK)
             await self.seek_wait(offsets)
+            reached(Failpoint.AFTER_SEEK)
             if lane.epoch != epoch:
                 return
             lane.open(positions)
@@ -247,6 +250,7 @@ class SlabConsumer(driver.Consumer):
             self.ack(message)
             return False
         batch.lane.idle.clear()
+        reached(Failpoint.BATCH_HANDED_OUT)
         return True
 
     def finish(self, message: Any, whole: bool, cpu_s: float) -> None:
