@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 
 from pipeline.core.batch import Slab
+from pipeline.core.context import TOPIC_NUMBER
 from pipeline.core.decode import Batch, Fault
 from pipeline.core.events import Events
 from pipeline.core.hashing import Hashes, Ints
-from pipeline.core.origins import place, topics_of
+from pipeline.core.origins import OFFSET_BITS, place, topics_of
 from pipeline.core.reasons import Duplicate
 from pipeline.core.record import RAW_BYTES_MAX, Duplicates, Rejected, Source
 from pipeline.core.validate import ID_BYTES_MAX
@@ -52,13 +54,49 @@ def duplicates(events: Events, rows: Ints, remembered: Sequence[bool]) -> list[D
     ]
 
 
+def in_stream_order(slabs: Sequence[Slab]) -> bool:
+    """Whether a reader of the record alone comes to the order of these slabs: see `sources` in the journal's layout.
+
+    So it is but where the broker's clock went back: a lane remembers a topic's highest time from before the record.
+    """
+    highest: dict[str, int] = {}
+    last = (0, 0)
+    for slab in slabs:
+        highest[slab.topic] = max(slab.arrived_ms, highest.get(slab.topic, 0))
+        at = highest[slab.topic], TOPIC_NUMBER[slab.topic]
+        if at < last:
+            return False
+        last = at
+    return True
+
+
 def sources(slabs: Sequence[Slab], accepted: Hashes) -> list[Source]:
     """What was read of each topic; `accepted` are the origins of accepted events."""
     counts = np.bincount(topics_of(accepted), minlength=len(TOPICS)).tolist()
-    spans: dict[str, list[int]] = {}
-    for slab in slabs:
-        span = spans.setdefault(slab.topic, [slab.offset, slab.offset])
-        assert span[1] == slab.offset, f"{slab.topic}: offset {slab.offset} follows {span[1]}"
-        span[1] = slab.offset + len(slab.values)
+    spans = _spans(slabs)
     numbered = enumerate(TOPICS)
-    return [Source(topic, spans[topic][0], spans[topic][1], counts[n]) for n, topic in numbered if topic in spans]
+    return [Source(topic, *spans[topic], counts[n]) for n, topic in numbered if topic in spans]
+
+
+def runs(slabs: Sequence[Slab], accepted: Hashes) -> list[Source]:
+    """What was read, run by run: slabs of one topic that were decided one after the other."""
+    found: list[Source] = []
+    _spans(slabs)
+    ordered = np.sort(accepted)
+    for topic, run in groupby(slabs, lambda slab: slab.topic):
+        parts = list(run)
+        first, end = parts[0].offset, parts[-1].offset + len(parts[-1].values)
+        origin = TOPIC_NUMBER[topic] << OFFSET_BITS
+        count = np.diff(np.searchsorted(ordered, np.array([origin | first, origin | end], np.uint64)))
+        found.append(Source(topic, first, end, int(count[0])))
+    return found
+
+
+def _spans(slabs: Sequence[Slab]) -> dict[str, tuple[int, int]]:
+    """Per topic the first and the next offset; a topic's slabs continue each other."""
+    spans: dict[str, tuple[int, int]] = {}
+    for slab in slabs:
+        first, end = spans.get(slab.topic, (slab.offset, slab.offset))
+        assert end == slab.offset, f"{slab.topic}: offset {slab.offset} follows {end}"
+        spans[slab.topic] = first, slab.offset + len(slab.values)
+    return spans

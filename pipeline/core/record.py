@@ -20,7 +20,7 @@ from pipeline.core import origins
 from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
 from pipeline.core.hashing import Hashes
 
-FORMAT = 2
+FORMAT = 3
 SCHEMA_ID = schemas.ids()["journal.v1.avsc"]
 HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
 RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; the origin finds the rest
@@ -145,7 +145,10 @@ class Duplicates(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One decided batch. `identities`, `payloads` and `origins` have one row per remembered event."""
+    """One decided batch. `identities`, `payloads` and `origins` have one row per remembered event.
+
+    `runs`: see the layout. `topics` and `partitions` are the writer's: the core knows nothing of them.
+    """
 
     rules: Rules
     stream_time: int
@@ -164,6 +167,9 @@ class Record:
     events: bytes = b""
     rejects: list[Rejected] = field(default_factory=list)
     duplicates: list[Duplicates] = field(default_factory=list)
+    runs: bool = False
+    topics: dict[str, str] = field(default_factory=dict)
+    partitions: int = 0
 
     @property
     def read(self) -> int:
@@ -185,16 +191,10 @@ class Link(NamedTuple):
 
 
 _LISTS: dict[str, type[Any]] = {
-    "sources": Source,
-    "labels": Label,
-    "registers": Register,
-    "persons": Person,
-    "allowance": Allowance,
-    "plans": Plan,
-    "alerts": Alert,
-    "rejects": Rejected,
-    "duplicates": Duplicates,
-}
+    "sources": Source, "labels": Label, "registers": Register, "persons": Person,
+    "allowance": Allowance, "plans": Plan, "alerts": Alert, "rejects": Rejected, "duplicates": Duplicates,
+}  # fmt: skip
+_AS_THEY_ARE = ("stream_time", "runs", "topics", "partitions", "events")
 _HASHES = frozenset({"identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro
 _SCHEMA: Any = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
 _HEAD = fastavro.parse_schema(_SCHEMA | {"name": "Head", "fields": _SCHEMA["fields"][:3]})
@@ -215,18 +215,16 @@ class NotARecord(ValueError):
 def encode(record: Record, link: Link, schema_id: int = SCHEMA_ID) -> bytes:
     """The journal's framed Avro bytes of a record at a place of the chain; with a Schema Registry, its `schema_id`."""
     row: dict[str, Any] = {name: [_plain(x) for x in getattr(record, name)] for name in _LISTS}
-    row |= {
+    row |= {name: getattr(record, name) for name in _AS_THEY_ARE} | {
         "format": FORMAT,
         "id": _signed(link.id),
         "prev": _signed(link.prev),
         "writer": link.writer,
         "rules": _plain(record.rules),
-        "stream_time": record.stream_time,
         "keys": record.identities.tobytes() + record.payloads.tobytes(),
         "origins": origins.pack(record.origins),
         "facts": record.facts.tobytes(),
         "holders": record.holders.tobytes(),
-        "events": record.events,
     }
     out = io.BytesIO()
     fastavro.schemaless_writer(out, _SCHEMA, row, disable_tuple_notation=True)  # a tuple is an array
@@ -243,17 +241,15 @@ def decode(value: bytes) -> tuple[Link, Record]:
     try:
         row: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), _SCHEMA, None)
         identities, payloads = np.frombuffer(row["keys"], np.uint64).reshape(2, -1)
-        lists = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
+        rest = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
         record = Record(
             rules=_typed(Rules, row["rules"]),
-            stream_time=row["stream_time"],
             identities=identities,
             payloads=payloads,
             origins=origins.unpack(row["origins"], len(identities)),
             facts=np.frombuffer(row["facts"], FACTS),
             holders=np.frombuffer(row["holders"], HOLDERS),
-            events=row["events"],
-            **lists,
+            **(rest | {name: row[name] for name in _AS_THEY_ARE}),
         )
     except (EOFError, IndexError, OSError, OverflowError, TypeError, ValueError) as error:
         raise Damaged(f"journal record {head.id:016x} is damaged: {type(error).__name__} in its body") from None

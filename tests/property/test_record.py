@@ -77,6 +77,9 @@ def records(draw: Any) -> Record:
             st.lists(st.builds(Rejected, text, i64, i64, text, text, text, st.binary(max_size=9), i64), **few)
         ),
         duplicates=draw(st.lists(st.builds(Duplicates, text, text, text, i64), **few)),
+        runs=draw(st.booleans()),
+        topics=draw(st.dictionaries(text, text, max_size=3)),
+        partitions=draw(st.integers(0, (1 << 31) - 1)),
     )
 
 

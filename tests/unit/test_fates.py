@@ -58,7 +58,7 @@ def test_a_reject_without_a_value_has_no_bytes() -> None:
 
 def test_sources_tell_first_and_next_offset_of_each_topic_in_the_order_of_topics() -> None:
     record = Partition().send_slabs(
-        [slab("events.crm", 9, b"x"), slab("events.email", 5, GOOD), slab("events.crm", 10, b"x", b"y")]
+        [slab("events.email", 5, GOOD), slab("events.crm", 9, b"x"), slab("events.crm", 10, b"x", b"y")]
     )
     assert [tuple(source) for source in record.sources] == [("events.email", 5, 6, 1), ("events.crm", 9, 12, 0)]
 
