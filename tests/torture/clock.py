@@ -10,13 +10,17 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-CACHE_SECONDS = 1  # how long a process may believe the former offset; 0 would read the file at every look
+import psutil
+
+FOLLOW_SECONDS = 1.5  # a process reads the file anew with every second that begins
+_SHARED = Path("/dev/shm")  # where the library keeps its own
 
 
 class Clock:
     """The offset lies in `file`, which is made here. Start with 0."""
 
     def __init__(self, file: Path) -> None:
+        sweep()
         self._file = file.absolute()
         self._seconds = 0.0
         self._write()
@@ -32,14 +36,14 @@ class Clock:
         return {
             "LD_PRELOAD": str(library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": str(CACHE_SECONDS),
+            "FAKETIME_CACHE_DURATION": "0",  # whole seconds: at most one is over before the file is read again
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else waits of Java and Python last too long
             "NO_FAKE_STAT": "1",
         }
 
     def jump(self, seconds: float) -> None:
-        """Move the clock, forwards or backwards; followed within CACHE_SECONDS and a little."""
+        """Move the clock, forwards or backwards; followed within FOLLOW_SECONDS."""
         self._seconds += seconds
         self._write()
 
@@ -52,6 +56,14 @@ class Clock:
         aside = self._file.with_suffix(".new")
         aside.write_text(f"{self._seconds:+.3f}", encoding="ascii")
         aside.replace(self._file)
+
+
+def sweep() -> None:
+    """Remove what the library leaves in shared memory when its process is killed: two tiny files named by a pid."""
+    for path in [*_SHARED.glob("faketime_shm_*"), *_SHARED.glob("sem.faketime_sem_*")]:
+        pid = path.name.rsplit("_", 1)[1]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            path.unlink(missing_ok=True)
 
 
 def library() -> Path:

@@ -77,10 +77,13 @@ class Connection:
         ]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            failed = [task.exception() for task in done if task.exception() is not None]
+            failed = [error for task in done if (error := task.exception()) is not None]
             self._state.counts.cuts += any(isinstance(error, Cut) for error in failed)
             if failed:
                 self.reset()
+            for error in failed:
+                if not isinstance(error, Cut | OSError):
+                    raise error
         finally:
             await _end(ways)
             for writer in self._ends:
