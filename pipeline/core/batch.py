@@ -17,6 +17,11 @@ class Slab(NamedTuple):
     arrived_ms: int
     values: list[bytes | None]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its values."""
+        return sum(map(len, filter(None, self.values)))
+
     def split(self, n: int) -> tuple[Slab, Slab]:
         """The first `n` values and the rest."""
         return self._replace(values=self.values[:n]), self._replace(offset=self.offset + n, values=self.values[n:])

@@ -10,13 +10,16 @@ from yarl import URL
 
 from pipeline.kafka_security import aiokafka_client
 from pipeline.settings import Settings
+from pipeline.topics import SOURCE_TOPICS
 
 SESSION_S = 6.0  # a worker that died is replaced after that
 HEARTBEAT_S = 1.0
 REBALANCE_S = 10.0  # what the group waits for a worker that finishes its batch
 REQUEST_S = 15.0  # above the session's: Faust demands it
 COMMIT_S = 1.0  # of the group's offsets, which only lag monitors read
-FETCH_BYTES = 4 * 1024 * 1024  # of one topic partition; 11 topics x partitions bound what aiokafka holds
+FETCH_BYTES_MAX = 4 * 1024 * 1024  # of one topic partition
+FETCH_BYTES_MIN = 64 * 1024  # of one of very many; a record batch that is larger comes all the same
+FETCHED_BYTES_MAX = 256 * 1024 * 1024  # of all topic partitions: aiokafka holds one fetch of each
 
 
 def faust_app(settings: Settings) -> faust.App:
@@ -34,7 +37,7 @@ def faust_app(settings: Settings) -> faust.App:
         broker_request_timeout=REQUEST_S,
         broker_commit_interval=COMMIT_S,
         consumer_auto_offset_reset="earliest",  # never used to begin with: the journal says where
-        consumer_max_fetch_size=FETCH_BYTES,
+        consumer_max_fetch_size=fetch_bytes(settings.topics.partitions),
         stream_wait_empty=True,  # a rebalance waits for the batches at work
         table_standby_replicas=1,  # keeps Faust's own assignor, which gives a partition number whole to one worker
         topic_disable_leader=True,  # a topic of Faust's own would break that assignment
@@ -42,6 +45,12 @@ def faust_app(settings: Settings) -> faust.App:
         web_enabled=False,
         web_bind="127.0.0.1",  # its default is every interface
     )
+
+
+def fetch_bytes(partitions: int) -> int:
+    """What to fetch of one topic partition, so that a worker that has all of them stays within FETCHED_BYTES_MAX."""
+    share = FETCHED_BYTES_MAX // (len(SOURCE_TOPICS) * partitions)
+    return max(FETCH_BYTES_MIN, min(share, FETCH_BYTES_MAX))
 
 
 def brokers(settings: Settings) -> list[URL]:

@@ -9,7 +9,7 @@ Epochs: one ends at every revocation, assignment or failed append; batches of an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,8 +17,9 @@ from pipeline.core.batch import Slab
 from pipeline.core.context import TOPIC_NUMBER
 
 BUFFER_BATCHES = 2  # full batches that a lane holds ahead of the one at work: one ready, one forming
-BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of a lane, whatever the number of events; a topic's fetch may go past it once
+BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of a lane, whatever the number of events; one drain of the fetches may go past it
 BATCH_BYTES_MAX = 32 * 1024 * 1024  # of a batch, whatever the number of events: what one decision holds in memory
+HELD_BYTES_MAX = 256 * 1024 * 1024  # of all lanes of a worker, however many: buffers and batches handed out
 
 
 class Gap(NamedTuple):
@@ -37,6 +38,7 @@ class Batch:
     epoch: int
     slabs: list[Slab]
     events: int
+    size: int = 0  # bytes
 
     @property
     def partition(self) -> int:
@@ -88,6 +90,11 @@ class Lane:
         self._highest = {}
         self.ready = True
 
+    @property
+    def held(self) -> int:
+        """Bytes buffered and handed out."""
+        return self.size + (self.out.size if self.out is not None else 0)
+
     def full(self, events_max: int) -> bool:
         """Whether nothing more shall be fetched for now."""
         return self.events >= BUFFER_BATCHES * events_max or self.size >= BUFFER_BYTES_MAX
@@ -106,7 +113,7 @@ class Lane:
         self._highest[slab.topic] = order
         if not self._queue:
             self._oldest = now
-        self._put(_Queued(order, slab, _size(slab)))
+        self._put(_Queued(order, slab, slab.size))
         return None
 
     def wait(self, now: float, linger_s: float, events_max: int) -> float:
@@ -134,10 +141,10 @@ class Lane:
             room -= queued.size
             taken += 1
         self._queue = self._queue[taken:]
-        count = sum(len(slab.values) for slab in slabs)
+        count, before = sum(len(slab.values) for slab in slabs), self.size
         self.events -= count
         self.size = sum(queued.size for queued in self._queue)
-        self.out = Batch(self, self.epoch, slabs, count)
+        self.out = Batch(self, self.epoch, slabs, count, before - self.size)
         return self.out
 
     def _put(self, queued: _Queued) -> None:
@@ -150,8 +157,13 @@ class Lane:
         """The first `n` values of a queued slab; the rest stays in its place."""
         queued = self._queue[index]
         head, tail = queued.slab.split(n)
-        self._queue[index] = queued._replace(slab=tail, size=_size(tail))
+        self._queue[index] = queued._replace(slab=tail, size=tail.size)
         return head
+
+
+def crowded(lanes: Iterable[Lane]) -> bool:
+    """Whether a worker's lanes hold so much that nothing more shall be fetched for any."""
+    return sum(lane.held for lane in lanes) >= HELD_BYTES_MAX
 
 
 def _fitting(queued: _Queued, events: int, room: int, *, first: bool) -> int:
@@ -160,10 +172,6 @@ def _fitting(queued: _Queued, events: int, room: int, *, first: bool) -> int:
     if queued.size > room:
         n = min(n, len(queued.slab.values) * room // queued.size)
     return max(n, 1) if first else n
-
-
-def _size(slab: Slab) -> int:
-    return sum(map(len, filter(None, slab.values)))
 
 
 def _order(queued: _Queued) -> tuple[int, int]:

@@ -18,6 +18,8 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from pipeline.core.batch import Slab
 
 TAKE_EVENTS = 2_000  # taken of one topic partition at a time: keeps the topics near each other in time
+TAKE_BYTES = 1024 * 1024  # the same, whatever the number of events: 2,000 of 1 MB are 2 GB, out of 4 MiB compressed
+DRAIN_BYTES = 32 * 1024 * 1024  # taken of all at a time, and one record batch more: what lanes may go past their bounds
 
 
 Fetched = dict[TopicPartition, list[Slab]]
@@ -35,7 +37,8 @@ class NotPlain(Exception):
 
 
 def take(topic: str, result: Any, budget: int) -> list[Slab]:
-    """What `FetchResult.getall` does, by record batch: stops once `budget` values are taken; the rest stays unparsed.
+    """What `FetchResult.getall` does, by record batch: stops once `budget` values or TAKE_BYTES are taken; the rest
+    stays as it was fetched, compressed.
 
     Raises:
         CorruptRecordException: a record batch does not match its checksum.
@@ -45,13 +48,15 @@ def take(topic: str, result: Any, budget: int) -> list[Slab]:
         return []
     fetched = result._partition_records
     slabs: list[Slab] = []
-    while budget > 0 and fetched._records.has_next():
+    room = TAKE_BYTES
+    while budget > 0 and room > 0 and fetched._records.has_next():
         batch = fetched._records.next_batch()
         slab = _slab(topic, fetched, batch)
         fetched.next_fetch_offset = batch.next_offset
         if slab.values:
             slabs.append(slab)
             budget -= len(slab.values)
+            room -= slab.size
     result._update_position()
     if not fetched._records.has_next():
         result._partition_records = None
@@ -99,8 +104,12 @@ async def fetch(consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: s
 
 
 def _drain(fetcher: Any, topics: Mapping[str, str], wanted: set[int]) -> Fetched:
+    """From the partition that was fetched first on; one that still has something comes last the next time."""
     drained: Fetched = {}
+    room = DRAIN_BYTES
     for tp in list(fetcher._records):
+        if room <= 0:
+            return drained
         if tp.partition not in wanted:
             if not fetcher._subscriptions.is_assigned(tp):
                 del fetcher._records[tp]
@@ -113,11 +122,14 @@ def _drain(fetcher: Any, topics: Mapping[str, str], wanted: set[int]) -> Fetched
             fetcher._notify(fetcher._wait_consume_future)
             result.check_raise()
         slabs = take(topics[tp.topic], result, TAKE_EVENTS)
-        if not result.has_more():
+        if result.has_more():
+            fetcher._records.move_to_end(tp)
+        else:
             del fetcher._records[tp]
             fetcher._notify(fetcher._wait_consume_future)
         if slabs:
             drained[tp] = slabs
+            room -= sum(slab.size for slab in slabs)
     return drained
 
 

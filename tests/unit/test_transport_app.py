@@ -9,7 +9,8 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from pipeline.kafka_security import aiokafka_client
 from pipeline.settings import Settings, load
-from pipeline.transport.app import brokers, faust_app
+from pipeline.topics import SOURCE_TOPICS
+from pipeline.transport.app import FETCH_BYTES_MAX, FETCH_BYTES_MIN, FETCHED_BYTES_MAX, brokers, faust_app, fetch_bytes
 
 PLAIN = {"kafka.bootstrap_servers": "one:9092,two:9093"}
 LOGIN = {"kafka.sasl_username": "tally", "kafka.sasl_password": "secret"}
@@ -35,6 +36,15 @@ def test_a_partition_number_goes_whole_to_one_worker_and_a_rebalance_waits_for_i
 
 def test_all_bootstrap_servers_are_taken(tmp_path: Path) -> None:
     assert [str(url) for url in brokers(settings(tmp_path))] == ["kafka://one:9092", "kafka://two:9093"]
+
+
+def test_many_partitions_are_fetched_in_smaller_pieces_so_that_all_of_them_stay_bounded(tmp_path: Path) -> None:
+    fetched = {partitions: fetch_bytes(partitions) * partitions * len(SOURCE_TOPICS) for partitions in range(1, 1025)}
+    assert fetch_bytes(4) == FETCH_BYTES_MAX
+    assert all(size <= FETCHED_BYTES_MAX for partitions, size in fetched.items() if partitions <= 372)
+    assert fetch_bytes(373) == FETCH_BYTES_MIN
+    chosen = settings(tmp_path, topics__partitions="64")
+    assert faust_app(chosen).conf.consumer_max_fetch_size == fetch_bytes(64) < FETCH_BYTES_MAX
 
 
 @pytest.mark.parametrize(

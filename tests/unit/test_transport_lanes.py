@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 
+import pytest
+
 from pipeline.core.batch import Slab
 from pipeline.transport import lanes
 from pipeline.transport.lanes import Gap, Lane
@@ -168,3 +170,22 @@ def test_events_own_cost_does_not_make_the_linger_grow() -> None:
 
 def test_a_linger_that_is_set_longer_than_the_bound_is_kept() -> None:
     assert Linger(2.0).seconds(4) == 2.0
+
+
+def test_what_is_at_work_counts_as_held_until_it_is_finished_and_all_lanes_count_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "HELD_BYTES_MAX", 60)
+    one, other = opened(), opened()
+    one.feed(slab(EMAIL, 0, 10, 4, size=10), 0.0)
+    assert (one.held, lanes.crowded([one, other])) == (40, False)
+    batch = one.cut(3)
+    assert (batch.size, one.size, one.held) == (30, 10, 40)
+    other.feed(slab(EMAIL, 0, 10, 1, size=19), 0.0)
+    assert not lanes.crowded([one, other])
+    other.feed(slab(EMAIL, 1, 10, 1, size=1), 0.0)
+    assert lanes.crowded([one, other])
+    one.out = None
+    assert (one.held, lanes.crowded([one, other])) == (10, False)
+    one.close()
+    assert one.held == 0

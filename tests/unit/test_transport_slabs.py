@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.core.batch import Slab
-from pipeline.transport.slabs import NotPlain, take
+from pipeline.transport import slabs as module
+from pipeline.transport.slabs import TAKE_BYTES, NotPlain, take
 
 TP = TopicPartition("x.events.email", 2)
 TOPIC = "events.email"
@@ -49,6 +51,36 @@ def test_it_stops_behind_the_record_batch_that_fills_the_budget() -> None:
     fetched = result([record_batch(0, [b"a", b"b"]), record_batch(2, [b"c"])], 0)
     assert [s.offset for s in take(TOPIC, fetched, 1)] == [0]
     assert [s.offset for s in take(TOPIC, fetched, 1)] == [2]
+
+
+def test_it_stops_behind_the_record_batch_that_fills_its_bytes_however_few_values_that_are() -> None:
+    half = b"x" * (TAKE_BYTES // 2)
+    fetched = result([record_batch(at, [half]) for at in range(4)], 0)
+    assert [s.offset for s in take(TOPIC, fetched, 100)] == [0, 1]
+    fetched = result([record_batch(at, [value]) for at, value in enumerate((half, half[1:], b"y", b"z"))], 0)
+    assert [s.offset for s in take(TOPIC, fetched, 100)] == [0, 1, 2]
+
+
+def fetcher(results: dict[TopicPartition, Any]) -> Any:
+    return SimpleNamespace(
+        _records=OrderedDict(results),
+        _subscriptions=SimpleNamespace(is_assigned=lambda _tp: True),
+        _notify=lambda _future: None,
+        _wait_consume_future=None,
+    )
+
+
+def test_all_partitions_together_give_no_more_than_a_drain_holds_and_each_has_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DRAIN_BYTES", 3)
+    monkeypatch.setattr(module, "TAKE_BYTES", 1)
+    places = [TopicPartition("x.events.email", number) for number in range(5)]
+    held = fetcher({tp: result([record_batch(at, [b"a"]) for at in range(2)], 0) for tp in places})
+    names, wanted = {"x.events.email": TOPIC}, set(range(5))
+    turns = [[tp.partition for tp in module._drain(held, names, wanted)] for _ in range(4)]
+    assert turns == [[0, 1, 2], [3, 4, 0], [1, 2, 3], [4]]
+    assert not held._records
 
 
 def test_a_record_batch_that_begins_before_the_position_is_cut() -> None:
