@@ -1,7 +1,7 @@
 """Failpoints: the named places where a test may let the process die, each between two effects that outlive it.
 
 Nothing of the product arms them: no setting, no variable, no argument (`docs/decisions/failpoints.md`). A new one is a
-line here, a call of `reached` and a case of `tests/integration/test_failpoints.py`, which fails until it has one.
+line here, a call of `reached` and a case of `tests/integration/test_crash_points.py`, which fails until it has one.
 """
 
 from __future__ import annotations

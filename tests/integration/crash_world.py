@@ -1,0 +1,248 @@
+"""A worker and a sink that die at failpoints and are started anew, and what must be true whenever they are done."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from connectors.clickhouse import migrations, recount
+from connectors.clickhouse.service import Service
+from connectors.clickhouse.settings import target
+from connectors.local.keeper import Keeper
+from connectors.local.processes import mark
+from pipeline import topic_admin
+from pipeline.settings import load
+from pipeline.topic_bounds import held
+from pipeline.topic_plan import compare, wanted
+from tests.e2e import arrival, views
+from tests.e2e.deployment import PARTITIONS
+from tests.e2e.publishing import Publisher, Run
+from tests.e2e.recent import RULES
+from tests.events import SEED
+from tests.torture.process import Crash, armed, last_words
+
+ROOT = Path(__file__).parents[2]
+DEATH_SECONDS = 40.0  # from a crash that is armed to the process's death; it takes 0.2 to 4 s
+DRAIN_SECONDS = 40.0  # until all that was published is in ClickHouse, processes that start included; it takes 3 to 5 s
+STOP_SECONDS = 15.0
+LOOK_SECONDS = 0.05
+
+
+class Victim:
+    """One process at a time, under one name: killed by a failpoint, started anew."""
+
+    def __init__(
+        self, name: str, environment: dict[str, str], folder: Path, command: Callable[[int], list[str]]
+    ) -> None:
+        self._name, self._environment, self._folder, self._command = name, environment, folder, command
+        self._keeper = Keeper()
+        self._started = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the process has said."""
+        return self._path.read_text(encoding="utf-8")
+
+    def start(self, crash: Crash | None = None) -> None:
+        """Start it, armed or not."""
+        self._started += 1
+        crashes = ["--crash", str(crash)] if crash else []
+        with self._path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.torture.process",
+                    "--listen",
+                    *crashes,
+                    "--",
+                    *self._command(self._started),
+                ],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            )
+        self._keeper.bind(mark(self._process.pid))
+
+    def arm(self, crash: Crash) -> None:
+        """The process that runs will die there."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{crash}\n".encode())
+        self._process.stdin.flush()
+        await_that(lambda: armed(crash) in self.log, DEATH_SECONDS, lambda: f"{self._name} to be armed:\n{self.log}")
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def has_died(self, crash: Crash) -> bool:
+        """Whether it was killed, there and nowhere else."""
+        assert self._process is not None
+        code = self._process.poll()
+        if code is None:
+            return False
+        assert code == -signal.SIGKILL, f"{self._name} ended with exit code {code}:\n{self.log}"
+        assert self.log.endswith(last_words(crash.point)), f"{self._name} died elsewhere:\n{self.log}"
+        return True
+
+    def check(self) -> None:
+        """It runs."""
+        assert self._process is not None
+        assert self._process.poll() is None, f"{self._name} ended:\n{self.log}"
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """End what runs."""
+        self.kill()
+        self._keeper.close()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"{self._name}-{self._started}.log"
+
+
+class CrashWorld:
+    """Topics, tables, a worker and a sink of a test's own. `published` counts the records in the source topics."""
+
+    def __init__(self, kafka: str, clickhouse: str, home: Path, dice: random.Random) -> None:
+        name = f"c{secrets.token_hex(5)}"
+        variables = _variables(name, kafka, clickhouse, home)
+        self.settings = load({}, variables, home)
+        self.clickhouse = Service(target(self.settings), seconds_max=60)
+        self._publisher = Publisher(kafka, self.settings.topics.prefix, dice)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("TALLY_")}
+        environment = kept | variables | {"PYTHONUNBUFFERED": "1"}
+        # A new group for every worker: it need not wait until the group has noticed that the last one is dead.
+        group = f"worker.group_id={name}.worker"
+        self.worker = Victim("worker", environment, home, lambda n: ["--set", f"{group}-{n}", "worker", "--name", "w"])
+        self.sink = Victim("sink", environment, home, lambda n: ["sink"])
+
+    @property
+    def published(self) -> int:
+        """Records so far."""
+        return self._publisher.published
+
+    def begin(self) -> None:
+        """Topics, tables, processes."""
+        topics = wanted(self.settings)
+        topic_admin.apply(self.settings, topics, compare(topics, {}))
+        migrations.apply(self.clickhouse, migrations.find(self.clickhouse))
+        self.worker.start()
+        self.sink.start()
+
+    def publish(self, waves: Sequence[list[Run]]) -> None:
+        """One wave behind the other, each acknowledged."""
+        for wave in waves:
+            self._publisher.publish(wave)
+
+    def await_sunk(self) -> None:
+        """Until all that was published is decided and inserted."""
+        await_that(
+            self._is_sunk, DRAIN_SECONDS, lambda: f"{self.published} events, there are {self._sunk()}:\n{self.log()}"
+        )
+        assert self._sunk() == self.published
+
+    def rows(self, view: str) -> list[dict[str, Any]]:
+        """A view's rows, as `views.rows`."""
+        return views.rows(self.clickhouse, view)
+
+    def assert_exact(self) -> None:
+        """The journal's chain and positions are valid and it decides every record once; ClickHouse has just that."""
+        bounds = held(self.settings)
+        assert sum(bounds.values()) == self.published
+        decided = arrival.decisions(self.settings, arrival.read_back(self.settings, bounds))
+        records = [(number, one.record) for number, of in decided.items() for one in of]
+        fates: Counter[tuple[str, int, str]] = Counter()
+        for number, record in records:
+            for source in record.sources:
+                fates[source.topic, number, "read"] += source.next - source.first
+                fates[source.topic, number, "accepted"] += source.accepted
+            for duplicate in record.duplicates:
+                fates[duplicate.topic, number, "duplicates"] += duplicate.events
+            for reject in record.rejects:
+                fates[reject.topic, number, "rejected"] += 1
+        kinds = ("read", "accepted", "duplicates", "rejected")
+        said = {
+            (row["topic"], row["partition"], kind): row[kind] for row in self.rows("conservation") for kind in kinds
+        }
+        assert Counter(said) == fates
+        events = self.clickhouse.query(f"SELECT sum(hits) FROM {self.settings.clickhouse.database}.events").rows[0][0]
+        assert events == sum(n for (_, _, kind), n in fates.items() if kind == "accepted")
+        assert len(self.rows("dead_letters")) == sum(len(record.rejects) for _, record in records)
+        assert recount.compare(self.clickhouse) == []
+
+    def log(self) -> str:
+        """What both processes have said last."""
+        return f"{self.worker.log[-3000:]}\n{self.sink.log[-3000:]}"
+
+    def end(self) -> None:
+        """End the processes, drop the tables."""
+        self.worker.close()
+        self.sink.close()
+        self.clickhouse.command(f"DROP DATABASE IF EXISTS {self.settings.clickhouse.database}")
+        self.clickhouse.close()
+
+    def _is_sunk(self) -> bool:
+        self.worker.check()
+        self.sink.check()
+        return self._sunk() >= self.published
+
+    def _sunk(self) -> int:
+        view = f"{self.settings.clickhouse.database}.conservation"
+        return int(self.clickhouse.query(f"SELECT sum(read) FROM {view}").rows[0][0])
+
+
+def await_that(holds: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
+    """Until `holds()` is true; fails with `what()` after the time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what()}"
+        time.sleep(LOOK_SECONDS)
+
+
+def _variables(name: str, kafka: str, clickhouse: str, home: Path) -> dict[str, str]:
+    chosen = {
+        "HOME": str(home),
+        "KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "CLICKHOUSE__URL": clickhouse,
+        "CLICKHOUSE__DATABASE": name,
+        "TOPICS__PREFIX": f"{name}.",
+        "TOPICS__PARTITIONS": str(PARTITIONS),
+        "TOPICS__JOURNAL_MESSAGE_BYTES": str(256 * 1024),  # the least there is: a batch of large rejects is halved
+        "HASH_SEED": f"{SEED:016x}",
+        "WORKER__BATCH_EVENTS_MAX": "100",
+        "WORKER__SNAPSHOT_EVENTS": "1000",  # the least there is
+        "SINK__GROUP_ID": f"{name}.sink",
+        "SINK__NAME": "sink",  # a member that comes back under its name gets its partitions at once
+        "SINK__ROWS": "300",
+        "SINK__LINGER_MS": "100",
+        **{f"RULES__{rule.upper()}": str(value) for rule, value in RULES._asdict().items()},
+    }
+    return {f"TALLY_{key}": value for key, value in chosen.items()}

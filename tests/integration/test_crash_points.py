@@ -1,0 +1,188 @@
+"""At every failpoint the process dies, by `kill -9`, over real Kafka and the real ClickHouse; another takes over.
+
+Whatever happened before, at the end of every step nothing is lost and nothing is there twice: in the journal and in
+ClickHouse; and in the end every view says what the oracle says. A worker and a sink die in the same step.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from pipeline.failpoints import Failpoint
+from tests.e2e.publishing import Run, waves
+from tests.e2e.world import World
+from tests.events import event, frame
+from tests.integration.crash_world import DEATH_SECONDS, CrashWorld, Victim, await_that
+from tests.property.running import Sent
+from tests.torture.process import Crash
+
+SNAPSHOT_EVENTS = 1_100  # that make a snapshot of their partition due: a few more than the setting says
+LARGE_EVENTS, LARGE_BYTES = 12, 40_000  # whose record is larger than the journal's limit
+STILL = "filler"  # the account of what only fills
+
+
+class Case(NamedTuple):
+    """A failpoint, which passing of it kills, and what it takes for the process to come by.
+
+    `starting`: it is passed by a process that starts. `stopping`: by one that is asked to stop. `filler`: events of
+    one account, copies of each other, beside the histories. `large`: the same as rejects of LARGE_BYTES.
+    """
+
+    point: Failpoint
+    passing: int = 1
+    starting: bool = False
+    stopping: bool = False
+    filler: int = 0
+    large: int = 0
+
+    @property
+    def crash(self) -> Crash:
+        """For the launcher."""
+        return Crash(self.point, self.passing)
+
+
+P = Failpoint
+WORKER_CASES = (
+    Case(P.BATCH_HANDED_OUT, 2),
+    Case(P.BEFORE_APPEND, 2),
+    Case(P.IN_FLIGHT, 2),
+    Case(P.AFTER_APPEND, 3),
+    Case(P.BEFORE_APPLY, 2),
+    Case(P.BETWEEN_PARTS, large=LARGE_EVENTS),
+    Case(P.APPLIED, 3),
+    Case(P.BEFORE_SEEK, 2, starting=True),
+    Case(P.AFTER_SEEK, 2, starting=True),
+    Case(P.MID_FOLD, 3, starting=True),
+    Case(P.SNAPSHOT_COPIED, filler=SNAPSHOT_EVENTS),
+    Case(P.SNAPSHOT_MID_COLUMN, 2, filler=SNAPSHOT_EVENTS),
+    Case(P.SNAPSHOT_BEFORE_HEADER, filler=SNAPSHOT_EVENTS),
+    Case(P.SNAPSHOT_BEFORE_RENAME, filler=SNAPSHOT_EVENTS),
+    Case(P.SNAPSHOT_RENAMED, filler=SNAPSHOT_EVENTS),
+    Case(P.SNAPSHOT_BEFORE_PRUNE, filler=SNAPSHOT_EVENTS),
+    Case(P.SNAPSHOT_MID_PRUNE, filler=3 * SNAPSHOT_EVENTS),
+)
+SINK_CASES = (
+    Case(P.SINK_BEFORE_INTENT, 2),
+    Case(P.SINK_AFTER_INTENT, 2),
+    Case(P.SINK_MID_INSERT, 2),
+    Case(P.SINK_BETWEEN_TABLES, 3),
+    Case(P.SINK_BEFORE_INTAKE, 2),
+    Case(P.SINK_AFTER_INSERTS, 2),
+    Case(P.SINK_BEFORE_COMMIT),
+    Case(P.SINK_AFTER_COMMIT),
+    Case(P.SINK_STOPPING, stopping=True),
+    Case(P.SINK_STOPPED, stopping=True),
+    Case(P.SINK_BEFORE_FIRST_READ, starting=True),
+)
+STEPS = list(itertools.zip_longest(WORKER_CASES, SINK_CASES))
+
+
+class Stage:
+    """The world, and the histories that are told to it step by step."""
+
+    def __init__(self, world: CrashWorld, seed: int) -> None:
+        self.world = world
+        self.told = World(world, seed, "crash points")
+        self._waves = waves(self.told.histories, self.told.dice)
+        self._per_step = len(self._waves) // len(STEPS)
+        at = time.time_ns() // 1000
+        self._copy = event(
+            "email_opened", account_id=STILL, event_id="1", profile_id="p", message_id="m", occurred_at=at
+        )
+        self._still: list[Sent] = self.told.histories.setdefault(STILL, [])
+
+    def tell(self, case: Case | None) -> None:
+        """The histories' next waves, and what a case takes."""
+        self.world.publish(self._waves[: self._per_step])
+        self._waves = self._waves[self._per_step :]
+        if case is not None and case.filler:
+            self._fill([Sent("events.email", 0, frame(self._copy), self._copy)] * case.filler)
+        if case is not None and case.large:
+            self._fill([self._large() for _ in range(case.large)])
+
+    def tell_the_rest(self) -> None:
+        """All that is left of the histories."""
+        self.world.publish(self._waves)
+        self._waves = []
+
+    def _fill(self, sent: list[Sent]) -> None:
+        self._still += sent
+        self.world.publish([[Run(STILL, sent)]])
+
+    def _large(self) -> Sent:
+        return Sent("events.email", 0, b"\x01" + self.told.dice.randbytes(LARGE_BYTES), None, "not_framed")
+
+
+@pytest.fixture(scope="module")
+def stage(kafka: str, clickhouse: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A worker and a sink at work, and nothing told yet."""
+    world = CrashWorld(kafka, clickhouse, tmp_path_factory.mktemp("crash"), random.Random(seed))
+    try:
+        world.begin()
+        yield Stage(world, seed)
+    finally:
+        world.end()
+
+
+def test_every_failpoint_has_its_case() -> None:
+    tested = [case.point for case in (*WORKER_CASES, *SINK_CASES)]
+    assert set(tested) == set(Failpoint)
+    assert len(tested) == len(set(tested))
+
+
+@pytest.mark.parametrize(
+    ("worker", "sink"), STEPS, ids=lambda case: case.point.label if case is not None else "none"
+)
+def test_a_worker_and_a_sink_that_die_there_lose_nothing_and_count_nothing_twice(
+    stage: Stage, worker: Case, sink: Case | None
+) -> None:
+    world = stage.world
+    world.await_sunk()
+    dying = {world.worker: worker} | ({world.sink: sink} if sink is not None else {})
+    for victim, case in dying.items():
+        arm(victim, case)
+    stage.tell(worker)
+    if sink is not None and sink.stopping:
+        world.sink.ask_to_stop()
+    while dying:
+        died = await_a_death(dying)
+        del dying[died]
+        died.kill()
+        died.start()
+    world.await_sunk()
+    world.assert_exact()
+
+
+def test_after_all_of_it_every_view_says_what_the_oracle_says(stage: Stage) -> None:
+    stage.tell_the_rest()
+    stage.world.await_sunk()
+    stage.world.assert_exact()
+    stage.told.assert_equal(stage.told.judged(), stage.told.found())
+
+
+def arm(victim: Victim, case: Case) -> None:
+    """The victim will die there: the one that runs, or another that starts in its place."""
+    if case.starting:
+        victim.kill()
+        victim.start(case.crash)
+    else:
+        victim.arm(case.crash)
+
+
+def await_a_death(dying: dict[Victim, Case]) -> Victim:
+    """Who died first, where it should."""
+
+    def died() -> list[Victim]:
+        return [victim for victim, case in dying.items() if victim.has_died(case.crash)]
+
+    def logs() -> str:
+        return "\n".join(f"{case.crash} to be reached:\n{victim.log[-3000:]}" for victim, case in dying.items())
+
+    await_that(lambda: bool(died()), DEATH_SECONDS, logs)
+    return died()[0]
