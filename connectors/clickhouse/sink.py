@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from connectors.clickhouse import migrations, rows, statements
-from connectors.clickhouse.ranges import NOWHERE, START, JournalGone, Lane, Limits, Position, Range, first_offset
+from connectors.clickhouse.ranges import MEND, NOWHERE, START, JournalGone, Lane, Limits, Position, Range, first_offset
 from connectors.clickhouse.service import Service, Unavailable
 from connectors.clickhouse.settings import (
     FENCE_SECONDS,
@@ -56,9 +56,20 @@ class Sink:
         self._clickhouse = Trouble("ClickHouse", env_name("clickhouse.url"))
         self._reminded = 0.0
         self._measured = 0.0
+        self.rows = 0  # inserted so far
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set; the range at hand is completed.
+    @property
+    def positions(self) -> Mapping[int, Position]:
+        """How far the partitions that are read have come."""
+        return {partition: lane.committed for partition, lane in self._lanes.items()}
+
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """The partitions that are not read, and why."""
+        return self._refused
+
+    def run(self, stop: threading.Event, watch: Callable[[], None] = lambda: None) -> None:
+        """Until `stop` is set; the range at hand is completed. `watch` is called again and again, and may set it.
 
         Raises:
             GaveUp: ClickHouse or Kafka was away for too long.
@@ -73,8 +84,9 @@ class Sink:
         try:
             while not stop.is_set():
                 self._step()
+                watch()
             reached(Failpoint.SINK_STOPPING)
-            self._settle()
+            self._settle(leaving=True)
             reached(Failpoint.SINK_STOPPED)
         finally:
             self._source.close()
@@ -139,7 +151,9 @@ class Sink:
                 self._refuse(partition, str(error))
         reached(Failpoint.SINK_BEFORE_FIRST_READ)
         self._source.read({p: lane.next for p, lane in self._lanes.items()})
+        self._source.resume(self._lanes)  # a pause outlives the assignment that it was made under
         self._kafka.over(time.monotonic())
+        self._clickhouse.over(time.monotonic())
 
     def _lane(self, partition: int) -> Lane:
         begin = self._source.begin(partition)
@@ -159,12 +173,12 @@ class Sink:
         if begin.committed is None and filled:
             raise JournalGone(
                 f"database {target.database} has rows of this partition, but the group has no offset: it was deleted,"
-                " or they are another journal's. Set TALLY_CLICKHOUSE__DATABASE to a new one and run `tally migrate`"
+                f" or they are another journal's. {MEND}"
             )
         if begin.committed is not None and begin.committed.at != NOWHERE and not filled:
             raise JournalGone(
                 f"the group has inserted up to offset {begin.committed.offset}, but database {target.database} has no"
-                " rows of this partition: the tables are new. Set TALLY_SINK__GROUP_ID to a new group to fill them"
+                f" rows of this partition: the tables are new. {MEND}"
             )
 
     def _take(self, entry: Entry | Gone) -> None:
@@ -221,15 +235,16 @@ class Sink:
         if written < content.rows:
             raise RowsLost(
                 f"ClickHouse took {written} of {content.rows} rows of {table} ({token}). The journal has them: look for"
-                " a proxy that cuts requests, then project the journal into fresh tables"
+                " a proxy that cuts requests, then run `tally rebuild clickhouse`"
             )
         metrics.SINK_INSERTS.inc()
         metrics.SINK_ROWS.labels(table).inc(content.rows)
+        self.rows += content.rows
 
-    def _settle(self) -> None:
+    def _settle(self, leaving: bool = False) -> None:
         """Commit what is complete, where no next intent will say so at once."""
         now = time.monotonic()
-        for partition in [p for p in self._owed if not self._lanes[p].due(now)]:
+        for partition in [p for p in self._owed if leaving or not self._lanes[p].due(now)]:
             reached(Failpoint.SINK_BEFORE_COMMIT)
             self._commit(partition, self._lanes[partition].committed)
             reached(Failpoint.SINK_AFTER_COMMIT)

@@ -98,6 +98,20 @@ class World:
         (done,) = self._group.commit(offsets=[place], asynchronous=False)
         assert done.error is None, done.error
 
+    def rebalance(self) -> None:
+        """Somebody joins the sinks' group, gets a partition, and leaves."""
+        given: list[TopicPartition] = []
+        settings = {"partition.assignment.strategy": "range", "enable.auto.commit": False, "log_level": 0}
+        guest = Consumer({"bootstrap.servers": self.kafka, "group.id": self.name, **settings})
+        guest.subscribe([self.topic], on_assign=lambda _consumer, partitions: given.extend(partitions))
+
+        def has_joined() -> bool:
+            guest.poll(0.1)
+            return bool(given)
+
+        await_that(has_joined, lambda: "a guest in the group")
+        guest.close()
+
     def await_all(self) -> None:
         """Until everything is inserted and committed as such."""
         await_that(lambda: self.committed() == self.ends, lambda: f"{self.ends}, there is {self.committed()}")

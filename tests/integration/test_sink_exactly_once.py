@@ -101,6 +101,34 @@ def test_a_clickhouse_that_is_killed_and_comes_back_has_every_row_once(kafka: st
             end(engine.marked, 15.0)
 
 
+def test_a_rebalance_while_clickhouse_is_away_leaves_no_partition_behind(
+    kafka: str, tmp_path: Path, seed: int
+) -> None:
+    (port,) = any_free(1)
+    wish = Wish(port=port, use_docker=False)
+    engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
+    world = World(kafka, engine.address, tmp_path)
+    try:
+        world.make_topic()
+        world.migrate()
+        made = world.publish(seed, records=60)
+        with world.sink(TALLY_SINK__NAME="one") as one:
+            await_that(lambda: bool(world.committed()), lambda: "the first range")
+            assert engine.marked is not None
+            end(engine.marked, 0.0)
+            one.await_line("Trying again")
+            world.rebalance()
+            await_that(lambda: one.log.count("partitions now: 0, 1\n") > 1, lambda: f"all back in:\n{one.log}")
+            engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
+            world.await_all()
+            assert one.stop() == 0
+        world.assert_exact(made)
+    finally:
+        world.drop()
+        if engine.marked is not None:
+            end(engine.marked, 15.0)
+
+
 def test_a_kafka_that_is_killed_and_comes_back_is_waited_for(clickhouse: str, tmp_path: Path, seed: int) -> None:
     (port,) = any_free(1)
     wish = Wish(port=port, use_docker=False)
