@@ -10,7 +10,6 @@ import re
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from connectors.local import jars, ports
 from connectors.local.faults import StackError, tail
 from connectors.local.processes import spawn
 from connectors.local.progress import Progress
-from connectors.local.service import Listener, Wish
+from connectors.local.service import Wish
 
 HEAP = "-Xmx512m"  # 410 MB resident at 300,000 events/s; half of it is heap
 # Measured on two shared cores: ready in 2.8 s instead of 3.7, 3.9 s of CPU instead of 6.1. The compiler of the second
@@ -33,6 +32,7 @@ JVM = (
 FORMAT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # runs for a second: no second stage at all
 ENVIRONMENT = {"LC_ALL": "C.UTF-8"}  # else Java takes other letters in file names for question marks
 FORMAT_SECONDS = 60  # takes 1; a machine under heavy load may take tens
+AS_IT_COMES = Wish()
 _LISTENER = re.compile(r"^listeners=PLAINTEXT://127\.0\.0\.1:(\d+)", re.MULTILINE)
 _TAKEN = re.compile(r"BindException|Address already in use|Socket server failed to bind")
 
@@ -50,12 +50,13 @@ class Broker(NamedTuple):
         return f"{ports.LOOPBACK}:{self.port}"
 
 
-def properties(folder: Path, port: int, controller_port: int, more: Sequence[Listener] = ()) -> str:
+def properties(folder: Path, port: int, controller_port: int, wish: Wish = AS_IT_COMES) -> str:
     """server.properties of a single node that only this machine reaches."""
-    doors = {f"EXTRA{number}": one for number, one in enumerate(more, 1)}
+    doors = {f"EXTRA{number}": one for number, one in enumerate(wish.listeners, 1)}
     listening = "".join(f",{name}://{ports.LOOPBACK}:{one.port}" for name, one in doors.items())
     advertised = "".join(f",{name}://{ports.LOOPBACK}:{one.advertised}" for name, one in doors.items())
     protocols = "".join(f",{name}:PLAINTEXT" for name in doors)
+    more = "".join(f"{name}={value}\n" for name, value in wish.properties.items())  # of two lines the last one holds
     return f"""\
 process.roles=broker,controller
 node.id=1
@@ -85,7 +86,7 @@ num.network.threads=2
 num.io.threads=4
 num.recovery.threads.per.data.dir=2
 log.cleaner.dedupe.buffer.size=16777216
-"""
+{more}"""
 
 
 def escaped(path: Path) -> str:
@@ -108,7 +109,7 @@ def start(folder: Path, wish: Wish, progress: Progress) -> Broker:
     config = folder / "server.properties"
     chosen = _choose(config, wish.port)
     (controller,) = ports.any_free(1)
-    config.write_text(properties(folder.absolute(), chosen, controller, wish.listeners), encoding="utf-8")
+    config.write_text(properties(folder.absolute(), chosen, controller, wish), encoding="utf-8")
     log = folder / "kafka.log"
     logging = [
         f"-Dtally.log={log.absolute()}",

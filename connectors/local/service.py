@@ -28,7 +28,7 @@ class Wish(NamedTuple):
 
     `port`: None for any free one. `use_docker`: where an engine answers. `bound_to_parent`: it ends when this process
     does. `born`: called as soon as a process exists, long before it is ready. `environment`: added to a process's own.
-    `listeners`: more doors of a Kafka from its jars.
+    `listeners`: more doors of a Kafka from its jars. `properties`: of its server.properties, over what stands there.
     """
 
     port: int | None = None
@@ -37,6 +37,7 @@ class Wish(NamedTuple):
     born: Callable[[Mark], None] = nobody
     environment: Mapping[str, str] = MappingProxyType({})
     listeners: tuple[Listener, ...] = ()
+    properties: Mapping[str, str] = MappingProxyType({})
 
 
 class Service(NamedTuple):

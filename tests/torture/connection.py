@@ -134,9 +134,9 @@ class Connection:
                 return
             size = self._slice(faults, len(piece))
             left = self._left(faults) if up else size
+            counts.forwarded_bytes += min(size, left)
             writer.write(piece[: min(size, left)])
             await writer.drain()
-            counts.forwarded_bytes += min(size, left)
             self._sent_up += min(size, left) if up else 0
             if left < size:
                 raise Cut

@@ -34,7 +34,7 @@ class Proxy:
     """Listens at `port`, forwards to `server_port`, both on the loopback interface. To be called from one thread."""
 
     def __init__(self, port: int, server_port: int, seed: int = 0) -> None:
-        self._port, self._server_port = port, server_port
+        self.port, self._server_port = port, server_port
         self._state = State(seed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -107,7 +107,7 @@ class Proxy:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, LOOPBACK, self._port, backlog=BACKLOG)
+            self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port, backlog=BACKLOG)
 
     async def _deafen(self) -> None:
         if self._server is not None:
@@ -123,9 +123,10 @@ class Proxy:
 
     async def _end(self) -> None:
         await self._deafen()
+        for connection in self._connections:
+            connection.reset()
         for task in list(self._serving):
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+            await task
 
     async def _accept(self, from_client: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
