@@ -20,6 +20,7 @@ from connectors.clickhouse.settings import target
 from connectors.local.keeper import Keeper
 from connectors.local.processes import mark
 from pipeline import topic_admin
+from pipeline.core.record import Record
 from pipeline.settings import load
 from pipeline.topic_bounds import held
 from pipeline.topic_plan import compare, wanted
@@ -35,6 +36,7 @@ DEATH_SECONDS = 40.0  # from a crash that is armed to the process's death; it ta
 DRAIN_SECONDS = 40.0  # until all that was published is in ClickHouse, processes that start included; it takes 3 to 5 s
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.05
+FATES = ("read", "accepted", "duplicates", "rejected")
 
 
 class Victim:
@@ -77,8 +79,10 @@ class Victim:
         self._keeper.bind(mark(self._process.pid))
 
     def arm(self, crash: Crash) -> None:
-        """The process that runs will die there."""
+        """The process that runs will die there; where none runs any more, after a step that failed, another."""
         assert self._process is not None
+        if self._process.poll() is not None:
+            self.start()
         assert self._process.stdin is not None
         self._process.stdin.write(f"{crash}\n".encode())
         self._process.stdin.flush()
@@ -175,28 +179,30 @@ class CrashWorld:
 
     def assert_exact(self) -> None:
         """The journal's chain and positions are valid and it decides every record once; ClickHouse has just that."""
-        bounds = held(self.settings)
-        assert sum(bounds.values()) == self.published
-        decided = arrival.decisions(self.settings, arrival.read_back(self.settings, bounds))
-        records = [(number, one.record) for number, of in decided.items() for one in of]
-        fates: Counter[tuple[str, int, str]] = Counter()
-        for number, record in records:
-            for source in record.sources:
-                fates[source.topic, number, "read"] += source.next - source.first
-                fates[source.topic, number, "accepted"] += source.accepted
-            for duplicate in record.duplicates:
-                fates[duplicate.topic, number, "duplicates"] += duplicate.events
-            for reject in record.rejects:
-                fates[reject.topic, number, "rejected"] += 1
-        kinds = ("read", "accepted", "duplicates", "rejected")
+        fates = self._decided()
         said = {
-            (row["topic"], row["partition"], kind): row[kind] for row in self.rows("conservation") for kind in kinds
+            (row["topic"], row["partition"], fate): row[fate] for row in self.rows("conservation") for fate in FATES
         }
         assert Counter(said) == fates
-        events = self.clickhouse.query(f"SELECT sum(hits) FROM {self.settings.clickhouse.database}.events").rows[0][0]
-        assert events == sum(n for (_, _, kind), n in fates.items() if kind == "accepted")
-        assert len(self.rows("dead_letters")) == sum(len(record.rejects) for _, record in records)
+        assert self._number("sum(hits)", "events") == sum(n for (_, _, fate), n in fates.items() if fate == "accepted")
+        assert self._number("count()", "dead_letters") == sum(
+            n for (_, _, fate), n in fates.items() if fate == "rejected"
+        )
         assert recount.compare(self.clickhouse) == []
+
+    def _decided(self) -> Counter[tuple[str, int, str]]:
+        """How many records of each topic and partition the journal decided, by fate: every one once."""
+        bounds = held(self.settings)
+        assert sum(bounds.values()) == self.published
+        fates: Counter[tuple[str, int, str]] = Counter()
+        for number in range(PARTITIONS):
+            journal = arrival.journal(self.settings, number)
+            assert journal.check.faults == []  # each record of a topic goes on where the one before it ended
+            assert journal.check.positions == {topic: end for (topic, p), end in bounds.items() if p == number and end}
+            for _, record in journal.valid:
+                fates.update(_fates(number, record))
+        assert fates.total() == 2 * self.published
+        return fates
 
     def log(self) -> str:
         """What both processes have said last."""
@@ -209,14 +215,29 @@ class CrashWorld:
         self.clickhouse.command(f"DROP DATABASE IF EXISTS {self.settings.clickhouse.database}")
         self.clickhouse.close()
 
+    def _number(self, expression: str, table: str) -> int:
+        database = self.settings.clickhouse.database
+        return int(self.clickhouse.query(f"SELECT {expression} FROM {database}.{table}").rows[0][0])
+
     def _is_sunk(self) -> bool:
         self.worker.check()
         self.sink.check()
         return self._sunk() >= self.published
 
     def _sunk(self) -> int:
-        view = f"{self.settings.clickhouse.database}.conservation"
-        return int(self.clickhouse.query(f"SELECT sum(read) FROM {view}").rows[0][0])
+        return self._number("sum(read)", "conservation")
+
+
+def _fates(number: int, record: Record) -> Counter[tuple[str, int, str]]:
+    found: Counter[tuple[str, int, str]] = Counter()
+    for source in record.sources:
+        found[source.topic, number, "read"] += source.next - source.first
+        found[source.topic, number, "accepted"] += source.accepted
+    for duplicate in record.duplicates:
+        found[duplicate.topic, number, "duplicates"] += duplicate.events
+    for reject in record.rejects:
+        found[reject.topic, number, "rejected"] += 1
+    return found
 
 
 def await_that(holds: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:

@@ -6,7 +6,6 @@ ClickHouse; and in the end every view says what the oracle says. A worker and a 
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -30,13 +29,12 @@ STILL = "filler"  # the account of what only fills
 class Case(NamedTuple):
     """A failpoint, which passing of it kills, and what it takes for the process to come by.
 
-    `starting`: it is passed by a process that starts. `stopping`: by one that is asked to stop. `filler`: events of
-    one account, copies of each other, beside the histories. `large`: the same as rejects of LARGE_BYTES.
+    `stopping`: it is passed when a stop was asked for. `filler`: events of one account, copies of each other, beside
+    the histories. `large`: the same as rejects of LARGE_BYTES.
     """
 
     point: Failpoint
     passing: int = 1
-    starting: bool = False
     stopping: bool = False
     filler: int = 0
     large: int = 0
@@ -47,40 +45,43 @@ class Case(NamedTuple):
         return Crash(self.point, self.passing)
 
 
+# What happens to one process in one step: who takes over dies at the next case of the same line.
+Deaths = tuple[Case, ...]
+
 P = Failpoint
-WORKER_CASES = (
-    Case(P.BATCH_HANDED_OUT, 2),
-    Case(P.BEFORE_APPEND, 2),
-    Case(P.IN_FLIGHT, 2),
-    Case(P.AFTER_APPEND, 3),
-    Case(P.BEFORE_APPLY, 2),
-    Case(P.BETWEEN_PARTS, large=LARGE_EVENTS),
-    Case(P.APPLIED, 3),
-    Case(P.BEFORE_SEEK, 2, starting=True),
-    Case(P.AFTER_SEEK, 2, starting=True),
-    Case(P.MID_FOLD, 3, starting=True),
-    Case(P.SNAPSHOT_COPIED, filler=SNAPSHOT_EVENTS),
-    Case(P.SNAPSHOT_MID_COLUMN, 2, filler=SNAPSHOT_EVENTS),
-    Case(P.SNAPSHOT_BEFORE_HEADER, filler=SNAPSHOT_EVENTS),
-    Case(P.SNAPSHOT_BEFORE_RENAME, filler=SNAPSHOT_EVENTS),
-    Case(P.SNAPSHOT_RENAMED, filler=SNAPSHOT_EVENTS),
-    Case(P.SNAPSHOT_BEFORE_PRUNE, filler=SNAPSHOT_EVENTS),
-    Case(P.SNAPSHOT_MID_PRUNE, filler=3 * SNAPSHOT_EVENTS),
+WORKER: tuple[Deaths, ...] = (
+    (Case(P.BATCH_HANDED_OUT, 2),),
+    (Case(P.BEFORE_APPEND, 2),),
+    (Case(P.IN_FLIGHT, 2), Case(P.BEFORE_SEEK, 2)),
+    (Case(P.AFTER_APPEND, 3), Case(P.MID_FOLD, 3)),
+    (Case(P.BEFORE_APPLY, 2), Case(P.AFTER_SEEK, 2)),
+    (Case(P.BETWEEN_PARTS, large=LARGE_EVENTS),),
+    (Case(P.APPLIED, 3),),
+    (Case(P.SNAPSHOT_COPIED, filler=SNAPSHOT_EVENTS),),
+    (Case(P.SNAPSHOT_MID_COLUMN, 2, filler=SNAPSHOT_EVENTS),),
+    (Case(P.SNAPSHOT_BEFORE_HEADER, filler=SNAPSHOT_EVENTS),),
+    (Case(P.SNAPSHOT_BEFORE_RENAME, filler=SNAPSHOT_EVENTS),),
+    (Case(P.SNAPSHOT_RENAMED, filler=SNAPSHOT_EVENTS),),
+    (Case(P.SNAPSHOT_BEFORE_PRUNE, filler=SNAPSHOT_EVENTS),),
+    (Case(P.SNAPSHOT_MID_PRUNE, filler=3 * SNAPSHOT_EVENTS),),
 )
-SINK_CASES = (
-    Case(P.SINK_BEFORE_INTENT, 2),
-    Case(P.SINK_AFTER_INTENT, 2),
-    Case(P.SINK_MID_INSERT, 2),
-    Case(P.SINK_BETWEEN_TABLES, 3),
-    Case(P.SINK_BEFORE_INTAKE, 2),
-    Case(P.SINK_AFTER_INSERTS, 2),
-    Case(P.SINK_BEFORE_COMMIT),
-    Case(P.SINK_AFTER_COMMIT),
-    Case(P.SINK_STOPPING, stopping=True),
-    Case(P.SINK_STOPPED, stopping=True),
-    Case(P.SINK_BEFORE_FIRST_READ, starting=True),
+SINK: tuple[Deaths, ...] = (
+    (),
+    (Case(P.SINK_BEFORE_INTENT, 2),),
+    (Case(P.SINK_AFTER_INTENT, 2),),
+    (),
+    (),
+    (Case(P.SINK_MID_INSERT, 2), Case(P.SINK_BEFORE_FIRST_READ)),
+    (Case(P.SINK_BETWEEN_TABLES, 3),),
+    (Case(P.SINK_BEFORE_INTAKE, 2),),
+    (Case(P.SINK_AFTER_INSERTS, 2),),
+    (Case(P.SINK_BEFORE_COMMIT),),
+    (Case(P.SINK_AFTER_COMMIT),),
+    (Case(P.SINK_STOPPING, stopping=True),),
+    (Case(P.SINK_STOPPED, stopping=True),),
+    (),
 )
-STEPS = list(itertools.zip_longest(WORKER_CASES, SINK_CASES))
+STEPS = list(zip(WORKER, SINK, strict=True))
 
 
 class Stage:
@@ -97,13 +98,13 @@ class Stage:
         )
         self._still: list[Sent] = self.told.histories.setdefault(STILL, [])
 
-    def tell(self, case: Case | None) -> None:
+    def tell(self, case: Case) -> None:
         """The histories' next waves, and what a case takes."""
         self.world.publish(self._waves[: self._per_step])
         self._waves = self._waves[self._per_step :]
-        if case is not None and case.filler:
+        if case.filler:
             self._fill([Sent("events.email", 0, frame(self._copy), self._copy)] * case.filler)
-        if case is not None and case.large:
+        if case.large:
             self._fill([self._large() for _ in range(case.large)])
 
     def tell_the_rest(self) -> None:
@@ -131,30 +132,28 @@ def stage(kafka: str, clickhouse: str, seed: int, tmp_path_factory: pytest.TempP
 
 
 def test_every_failpoint_has_its_case() -> None:
-    tested = [case.point for case in (*WORKER_CASES, *SINK_CASES)]
+    tested = [case.point for deaths in (*WORKER, *SINK) for case in deaths]
     assert set(tested) == set(Failpoint)
     assert len(tested) == len(set(tested))
 
 
-@pytest.mark.parametrize(
-    ("worker", "sink"), STEPS, ids=lambda case: case.point.label if case is not None else "none"
-)
-def test_a_worker_and_a_sink_that_die_there_lose_nothing_and_count_nothing_twice(
-    stage: Stage, worker: Case, sink: Case | None
+@pytest.mark.parametrize(("worker", "sink"), STEPS, ids=lambda deaths: "+".join(case.point.label for case in deaths))
+def test_processes_that_die_there_lose_nothing_and_count_nothing_twice(
+    stage: Stage, worker: Deaths, sink: Deaths
 ) -> None:
     world = stage.world
-    world.await_sunk()
-    dying = {world.worker: worker} | ({world.sink: sink} if sink is not None else {})
-    for victim, case in dying.items():
-        arm(victim, case)
-    stage.tell(worker)
-    if sink is not None and sink.stopping:
+    dying = {victim: list(deaths) for victim, deaths in ((world.worker, worker), (world.sink, sink)) if deaths}
+    for victim, deaths in dying.items():
+        victim.arm(deaths[0].crash)
+    stage.tell(worker[0])
+    if any(case.stopping for case in sink):
         world.sink.ask_to_stop()
     while dying:
-        died = await_a_death(dying)
-        del dying[died]
+        died = await_a_death({victim: deaths[0] for victim, deaths in dying.items()})
         died.kill()
-        died.start()
+        dying[died].pop(0)
+        died.start(*(case.crash for case in dying[died][:1]))
+        dying = {victim: deaths for victim, deaths in dying.items() if deaths}
     world.await_sunk()
     world.assert_exact()
 
@@ -164,15 +163,6 @@ def test_after_all_of_it_every_view_says_what_the_oracle_says(stage: Stage) -> N
     stage.world.await_sunk()
     stage.world.assert_exact()
     stage.told.assert_equal(stage.told.judged(), stage.told.found())
-
-
-def arm(victim: Victim, case: Case) -> None:
-    """The victim will die there: the one that runs, or another that starts in its place."""
-    if case.starting:
-        victim.kill()
-        victim.start(case.crash)
-    else:
-        victim.arm(case.crash)
 
 
 def await_a_death(dying: dict[Victim, Case]) -> Victim:
