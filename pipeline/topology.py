@@ -21,8 +21,9 @@ import faust
 
 from pipeline.agents.engagement import Engagement
 from pipeline.journal.reader import KafkaReader
+from pipeline.journal.topics import KafkaTopics
 from pipeline.journal.writer import RECORD_OVERHEAD_BYTES, KafkaWriter
-from pipeline.kafka_security import aiokafka_client
+from pipeline.kafka_security import aiokafka_client, kafka_client
 from pipeline.settings import Settings
 from pipeline.state.core import Core
 from pipeline.state.keeper import Keeper
@@ -56,7 +57,7 @@ def topology(settings: Settings, core: Core) -> Topology:
     journal = KafkaWriter(client, message_bytes)
     folder = settings.state_dir() / physical(prefix, JOURNAL)
     keeper = Keeper(folder, core, work, worker.snapshot_events, worker.snapshot_minutes * 60)
-    partitions = Partitions(prefix, core, reader, keeper, work)
+    partitions = Partitions(prefix, core, (reader, KafkaTopics(kafka_client(settings))), keeper, work)
 
     # ---- events to batches
     app = faust_app(settings)

@@ -99,7 +99,7 @@ class Engagement:
 
     def _decide(self, store: PartitionStore, slabs: list[Slab]) -> Decided:
         began, cpu_began = perf_counter(), thread_time()
-        record = self.core.decide(store.state, slabs)
+        record = store.signed(self.core.decide(store.state, slabs))
         value = encode(record, next_link(store.last_id, self.writer), self.core.schema_id)
         metrics.DECIDE_SECONDS.inc(perf_counter() - began)
         return Decided(record, value, thread_time() - cpu_began)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from pipeline.journal.ports import AppendUnknown, Bounds, Entry, Place
+from pipeline.journal.ports import AppendUnknown, Bounds, Described, Entry, Place
 
 _CHUNK = 2  # entries at a time: small, so that a reader meets several chunks
 
 
 class MemoryLog:
-    """Topic partitions as lists. `lose`: the next appends are not acknowledged; True keeps the record."""
+    """Topic partitions as lists. `lose`: the next appends are not acknowledged; True keeps the record.
+
+    Every topic is there, with the id "1" and `partitions` partitions, unless `topics` says otherwise; None: it is gone.
+    """
 
     def __init__(self) -> None:
         self.values: dict[Place, list[bytes | None]] = {}
         self.first: dict[Place, int] = {}
         self.lose: list[bool] = []
+        self.partitions = 1
+        self.topics: dict[str, Described | None] = {}
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[MemoryLog]:
@@ -34,6 +39,11 @@ class MemoryLog:
             raise TimeoutError(f"{place.topic}, partition {place.partition}: no offsets {offset} to {end - 1}")
         for at in range(offset, end, _CHUNK):
             yield [Entry(o, values[o - first]) for o in range(at, min(at + _CHUNK, end))]
+
+    async def describe(self, topics: Collection[str]) -> dict[str, Described]:
+        """See `ports.Describes`."""
+        all_ = {topic: self.topics.get(topic, Described("1", self.partitions)) for topic in topics}
+        return {topic: said for topic, said in all_.items() if said is not None}
 
     async def append(self, place: Place, value: bytes | None) -> int:
         """See `ports.Appends`."""

@@ -28,6 +28,13 @@ class Entry(NamedTuple):
     value: bytes | None
 
 
+class Described(NamedTuple):
+    """A topic as the broker has it. One of the same name that is made later has another id; "": the broker has none."""
+
+    id: str
+    partitions: int
+
+
 class AppendUnknown(Exception):
     """An append was not acknowledged: its record may be in the journal or not. Fold, and go on from what it says."""
 
@@ -51,6 +58,13 @@ class Reads(Protocol):
 
     def session(self) -> AbstractAsyncContextManager[Session]:
         """A session; closed at the end of its block."""
+
+
+class Describes(Protocol):
+    """Describes topics."""
+
+    async def describe(self, topics: Collection[str]) -> dict[str, Described]:
+        """Those of the topics that there are, by their names in Kafka."""
 
 
 class Appends(Protocol):

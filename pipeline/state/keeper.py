@@ -49,7 +49,8 @@ class Keeper:
             return
         columns = await self._work.run(self._copy, store)
         reached(Failpoint.SNAPSHOT_COPIED)
-        header = Header(store.partition, store.mark, dict(store.positions), self._core.rules)
+        read = dict(store.positions), self._core.rules, dict(store.topics), store.partitions
+        header = Header(store.partition, store.mark, *read)
         store.events = 0
         self._since[store.partition] = now
         self._writing = asyncio.ensure_future(self._write(header, columns))

@@ -25,7 +25,7 @@ from pipeline.failpoints import Failpoint, reached
 from pipeline.state.core import Columns
 from pipeline.state.store import Mark
 
-FORMAT = 2
+FORMAT = 3
 KEPT = 2  # the newest, and one more in case it turns out damaged
 ASIDE_S_MAX = 3600.0  # an unfinished snapshot that old was left by a process that died
 _HEADER = "header.json"
@@ -39,12 +39,14 @@ class Doubtful(ValueError):
 
 
 class Header(NamedTuple):
-    """What a snapshot says of itself."""
+    """What a snapshot says of itself; `positions`, `topics` and `partitions` as in a store."""
 
     partition: int
     mark: Mark
     positions: dict[str, int]
     rules: Rules
+    topics: dict[str, str]
+    partitions: int
 
 
 class Snapshots:
@@ -122,6 +124,8 @@ def _header_bytes(header: Header, sums: Mapping[str, str]) -> bytes:
         "mark": header.mark._asdict(),
         "positions": header.positions,
         "rules": header.rules._asdict(),
+        "topics": header.topics,
+        "partitions": header.partitions,
         "columns": dict(sums),
     }
     fields["checksum"] = _checksum(fields)
@@ -146,7 +150,8 @@ def _fields(path: Path) -> dict[str, Any]:
 
 
 def _header(fields: dict[str, Any]) -> Header:
-    return Header(fields["partition"], Mark(**fields["mark"]), fields["positions"], Rules(**fields["rules"]))
+    mark, rules = Mark(**fields["mark"]), Rules(**fields["rules"])
+    return Header(fields["partition"], mark, fields["positions"], rules, fields["topics"], fields["partitions"])
 
 
 def _write_column(folder: Path, name: str, column: npt.NDArray[Any]) -> str:

@@ -7,14 +7,19 @@ Live: the record that was just decided is passed along and not decoded again.
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.core.record import NotARecord, Record, UnknownFormat, decode, read_link
 from pipeline.failpoints import Failpoint, reached
 from pipeline.journal.chain import FIRST, extends
-from pipeline.journal.ports import Entry
+from pipeline.journal.ports import Described, Entry
 from pipeline.refusal import Refused, WrongSetting
 from pipeline.state.core import Core
+
+if TYPE_CHECKING:
+    from pipeline.state.snapshots import Header
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +36,31 @@ START = Mark(FIRST, -1, 0)
 
 
 class PartitionStore:
-    """See the module. `positions` maps an unprefixed topic to the next offset to read of it."""
+    """See the module. By unprefixed topic: `positions`, the next offset to read, and `topics`, the ids that were read.
+
+    `partitions` is the number that the journal began with; 0: no record says it. Told by who brings it up to the
+    journal: `found`, the broker's topics, and `began`, what the records to come say of `partitions`.
+    """
 
     def __init__(self, partition: int, core: Core) -> None:
         self.partition = partition
         self.state: Any = core.empty()
         self.positions: dict[str, int] = {}
+        self.topics: dict[str, str] = {}
+        self.partitions = 0
         self.events = 0  # read by the records applied since this store was made or snapshotted
         self.mark = START
         self._core = core
+        self.found: Mapping[str, Described] = {}
+        self.began = 0
 
     @classmethod
-    def restored(cls, partition: int, core: Core, state: Any, positions: dict[str, int], mark: Mark) -> PartitionStore:
+    def restored(cls, core: Core, state: Any, header: Header) -> PartitionStore:
         """A store from a snapshot."""
-        store = cls(partition, core)
-        store.state, store.positions, store.mark = state, positions, mark
+        store = cls(header.partition, core)
+        store.state, store.mark = state, header.mark
+        store.positions, store.topics = dict(header.positions), dict(header.topics)
+        store.partitions = header.partitions
         return store
 
     @property
@@ -57,6 +72,12 @@ class PartitionStore:
     def next_offset(self) -> int:
         """The journal's next offset."""
         return self.mark.next_offset
+
+    def signed(self, record: Record) -> Record:
+        """A record that was decided here, with what only the journal's writer knows of its topics."""
+        new = sorted({source.topic for source in record.sources} - self.topics.keys())
+        ids = {topic: self.found[topic].id for topic in new if topic in self.found and self.found[topic].id}
+        return replace(record, topics=ids, partitions=self.began)
 
     def accept(self, value: bytes | None, offset: int, record: Record | None = None) -> bool:
         """Apply the record at the next offset; False: it is not of the chain, and ignored.
@@ -90,6 +111,8 @@ class PartitionStore:
         self._check(record, offset)
         self._core.apply(self.state, record)
         self.positions.update({source.topic: source.next for source in record.sources})
+        self.topics.update(record.topics)
+        self.partitions = record.partitions or self.partitions
         self.events += record.read
         self.mark = Mark(link.id, offset, offset + 1)
         return True
@@ -108,10 +131,12 @@ class PartitionStore:
                 f"journal, partition {self.partition}, offset {offset}: decided with another hash seed. "
                 "TALLY_HASH_SEED must be the same for all workers of a deployment, for ever: set it to the former one"
             )
+        positions = dict(self.positions)
         for source in record.sources:
-            expected = self.positions.get(source.topic, source.first)
+            expected = positions.get(source.topic, source.first)
             if source.first != expected:
                 raise Refused(
                     f"journal, partition {self.partition}, offset {offset}: {source.topic} goes on at "
                     f"{source.first}, not at {expected}. See `tally journal verify`"
                 )
+            positions[source.topic] = source.next

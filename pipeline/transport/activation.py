@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Collection
+from time import monotonic
 from typing import Protocol
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 RETRY_S_MIN = 0.2  # after the first fault of the broker; doubled each time
 RETRY_S_MAX = 3.0  # a worker is back that soon after its broker is
 REFUSED_S = 30.0  # between two looks at a partition that was refused
+REMIND_S = 3600.0  # between two lines of the log about the same refusal
 
 # The world's faults: the broker is down, moves a leader, closes a connection, or Faust reassigns meanwhile.
 FLAKY = (KafkaError, ConsumerStoppedError, OSError, asyncio.TimeoutError)
@@ -37,6 +40,16 @@ class Recovery(Protocol):
             Refused: the partition must not be worked on as it is.
             Unstartable: the worker must not run.
         """
+
+    async def require_partitions(self, partition: int) -> None:
+        """Return when the partition number holds no other accounts than when its journal began.
+
+        Raises:
+            Refused: partitions were added.
+        """
+
+    async def changed(self) -> set[int]:
+        """Partitions whose topics are not the ones any more that they were recovered with."""
 
     def keep(self, partitions: Collection[int]) -> None:
         """Forget the states of all other partitions."""
@@ -55,6 +68,7 @@ class Activation:
         self._topics = frozenset(topics)
         self._open_lane = open_lane
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._told: dict[int, tuple[str, float]] = {}  # the last refusal of each partition, and when it was told
 
     def start(self, lane: Lane, refusal: Refused | None = None) -> None:
         """Make a lane ready, in this epoch; after a refusal not before REFUSED_S have passed."""
@@ -75,14 +89,15 @@ class Activation:
         retry_s = RETRY_S_MIN
         while lane.epoch == epoch:
             if refusal is not None:
-                log.error("partition %s is not read: %s", lane.partition, refusal)
+                self._tell(lane.partition, str(refusal))
                 await asyncio.sleep(REFUSED_S)
                 refusal = None
             try:
-                self._check_whole(lane)
+                await self._check_whole(lane)
                 await lane.idle.wait()  # an append of an earlier epoch may be in flight
                 positions = await self._recovery.recover(lane.partition, lane.topics)
                 await self._open_lane(lane, epoch, positions)
+                self._told.pop(lane.partition, None)
                 return
             except Refused as error:
                 refusal = error
@@ -91,10 +106,19 @@ class Activation:
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, RETRY_S_MAX)
 
-    def _check_whole(self, lane: Lane) -> None:
+    def _tell(self, partition: int, refusal: str) -> None:
+        """Log a refusal once, and again after REMIND_S: it is looked at more often, and only its numbers change."""
+        gist = re.sub(r"\d+", "", refusal)
+        told, at = self._told.get(partition, ("", 0.0))
+        if told != gist or monotonic() - at >= REMIND_S:
+            log.error("partition %s is not read: %s", partition, refusal)
+            self._told[partition] = gist, monotonic()
+
+    async def _check_whole(self, lane: Lane) -> None:
         """All topics of a partition number must come to one worker: half a lane would decide wrongly."""
         missing = self._topics - lane.topics
         if missing:
+            await self._recovery.require_partitions(lane.partition)
             raise Refused(
                 f"the group's assignment gives this worker no {', '.join(sorted(missing))}. All workers of the group "
                 "must have the same topics and prefix: stop those that have not"

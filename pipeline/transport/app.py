@@ -16,6 +16,7 @@ SESSION_S = 6.0  # a worker that died is replaced after that
 HEARTBEAT_S = 1.0
 REBALANCE_S = 10.0  # what the group waits for a worker that finishes its batch
 REQUEST_S = 15.0  # above the session's: Faust demands it
+METADATA_S = 10.0  # partitions that were added, or a topic made anew, are met after that
 COMMIT_S = 1.0  # of the group's offsets, which only lag monitors read
 FETCH_BYTES_MAX = 4 * 1024 * 1024  # of one topic partition
 FETCH_BYTES_MIN = 64 * 1024  # of one of very many; a record batch that is larger comes all the same
@@ -36,7 +37,8 @@ def faust_app(settings: Settings) -> faust.App:
         broker_rebalance_timeout=REBALANCE_S,
         broker_request_timeout=REQUEST_S,
         broker_commit_interval=COMMIT_S,
-        consumer_auto_offset_reset="earliest",  # never used to begin with: the journal says where
+        consumer_auto_offset_reset="none",  # the journal says where; an offset that is gone is told, never jumped over
+        consumer_metadata_max_age_ms=int(METADATA_S * 1000),
         consumer_max_fetch_size=fetch_bytes(settings.topics.partitions),
         stream_wait_empty=True,  # a rebalance waits for the batches at work
         table_standby_replicas=1,  # keeps Faust's own assignor, which gives a partition number whole to one worker

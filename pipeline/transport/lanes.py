@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pipeline.core.batch import Slab
 from pipeline.core.context import TOPIC_NUMBER
+from pipeline.refusal import Refused
 
 BUFFER_BATCHES = 2  # full batches that a lane holds ahead of the one at work: one ready, one forming
 BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of a lane, whatever the number of events; one drain of the fetches may go past it
@@ -23,11 +24,23 @@ HELD_BYTES_MAX = 256 * 1024 * 1024  # of all lanes of a worker, however many: bu
 
 
 class Gap(NamedTuple):
-    """Offsets of a topic that did not come: `[expected, found)`."""
+    """Offsets of a topic that do not continue: another one came than was expected; none where both are the same."""
 
     topic: str
     expected: int
     found: int
+
+    def refusal(self) -> Refused:
+        """What is said when a second look found the same."""
+        what = f"the broker does not give offset {self.expected}, which comes next"
+        if self.found > self.expected:
+            what = f"it has no offsets {self.expected} to {self.found - 1}: they were deleted before they were read"
+        elif self.found < self.expected:
+            what = f"it gives offset {self.found} again, where {self.expected} comes next"
+        return Refused(
+            f"{self.topic}: {what}, or the topic was made anew, is compacted or written in transactions. Going on "
+            "would skip or recount events; nothing was skipped. Restore them, or recreate topics and journal"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,15 +112,21 @@ class Lane:
         """Whether nothing more shall be fetched for now."""
         return self.events >= BUFFER_BATCHES * events_max or self.size >= BUFFER_BYTES_MAX
 
+    def expected(self, topic: str) -> int:
+        """The next offset of a topic."""
+        return self._expected[topic]
+
     def feed(self, slab: Slab, now: float) -> Gap | None:
-        """Buffer a slab, without what came before the expected offset; a gap is returned and nothing is taken."""
+        """Buffer a slab, without what it holds from before the expected offset.
+
+        One that does not reach up to that offset, or begins behind it, is no continuation: a gap is returned, and
+        nothing is taken. The former happens where a topic was made anew, and its events must not vanish here.
+        """
         expected = self._expected[slab.topic]
-        if slab.offset > expected:
+        if not slab.offset <= expected < slab.offset + len(slab.values):
             return Gap(slab.topic, expected, slab.offset)
         if slab.offset < expected:
             _, slab = slab.split(expected - slab.offset)
-        if not slab.values:
-            return None
         self._expected[slab.topic] = slab.offset + len(slab.values)
         order = max(slab.arrived_ms, self._highest.get(slab.topic, 0))
         self._highest[slab.topic] = order

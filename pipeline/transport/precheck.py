@@ -5,11 +5,18 @@ In:   the settings and the cluster.  Out: nothing, or one message with every fau
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from time import monotonic, sleep
 
+from aiokafka.errors import KafkaError
+
+from pipeline.journal.beginning import began_with
+from pipeline.journal.ports import Place
+from pipeline.journal.reader import KafkaReader
 from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, connect
+from pipeline.kafka_security import aiokafka_client
 from pipeline.refusal import Unstartable, WrongSetting
 from pipeline.settings import Settings
 from pipeline.topic_admin import TopicsError, read
@@ -53,8 +60,12 @@ def require_topics(settings: Settings) -> None:
         found = read(settings, wanted(settings), bounds=False)
     except (KafkaAbsent, TopicsError) as error:
         raise Unstartable(str(error)) from error
-    wrong = list(faults(found, settings.topics.prefix, settings.topics.journal_message_bytes))
-    set_wrong = list(partition_faults(found, settings.topics.prefix, settings.topics.partitions))
+    prefix, wanted_count = settings.topics.prefix, settings.topics.partitions
+    began = 0
+    if {topic.partitions for topic in found.values()} != {wanted_count}:
+        began = asyncio.run(_began(settings, found))
+    wrong = list(faults(found, prefix, settings.topics.journal_message_bytes, began))
+    set_wrong = list(partition_faults(found, prefix, wanted_count, began))
     if set_wrong and not wrong:
         raise WrongSetting(f"the topics at {settings.kafka_address()} are not those of the settings: {set_wrong[0]}")
     if wrong:
@@ -65,12 +76,29 @@ def require_topics(settings: Settings) -> None:
         )
 
 
-def faults(found: Mapping[str, Found], prefix: str, message_bytes: int) -> Iterator[str]:
-    """What a worker cannot work with, of topics by their names in Kafka."""
+async def _began(settings: Settings, found: Mapping[str, Found]) -> int:
+    """The number of partitions that the journal began with; 0: it has no record."""
+    name = physical(settings.topics.prefix, JOURNAL)
+    if name not in found:
+        return 0
+    reader = KafkaReader(aiokafka_client(settings), settings.topics.journal_message_bytes)
+    try:
+        async with reader.session() as session:
+            return await began_with(session, [Place(name, number) for number in range(found[name].partitions)])
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unstartable(f"{name} cannot be read: {type(error).__name__} {error}. Is every broker up?") from error
+
+
+def faults(found: Mapping[str, Found], prefix: str, message_bytes: int, began: int = 0) -> Iterator[str]:
+    """What a worker cannot work with, of topics by their names in Kafka.
+
+    `began` is the number of partitions that the journal began with. Where it has a record, it is known whom an added
+    partition concerns, and each partition number is judged by itself: see `state.truth`.
+    """
     names = {topic: physical(prefix, topic) for topic in ALL_TOPICS}
     yield from (f"{name}: missing" for name in names.values() if name not in found)
     counts = {name: found[name].partitions for name in names.values() if name in found}
-    if len(set(counts.values())) > 1:
+    if len(set(counts.values())) > 1 and not began:
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         yield f"all topics must have the same number of partitions, not: {told}"
     for topic in SOURCE_TOPICS:
@@ -80,11 +108,11 @@ def faults(found: Mapping[str, Found], prefix: str, message_bytes: int) -> Itera
         yield from _journal_faults(names[JOURNAL], found[names[JOURNAL]].configs, message_bytes)
 
 
-def partition_faults(found: Mapping[str, Found], prefix: str, partitions: int) -> Iterator[str]:
-    """Where the topics agree on a number of partitions that is not the settings'."""
+def partition_faults(found: Mapping[str, Found], prefix: str, partitions: int, began: int = 0) -> Iterator[str]:
+    """Where the topics agree on a number of partitions that is not the settings', and is the journal's."""
     names = (physical(prefix, topic) for topic in ALL_TOPICS)
     counts = {found[name].partitions for name in names if name in found}
-    if len(counts) == 1 and partitions not in counts:
+    if len(counts) == 1 and partitions not in counts and (not began or began in counts):
         (count,) = counts
         yield (
             f"TALLY_TOPICS__PARTITIONS is {partitions}, but the topics have {count} partitions: set it to {count}; "

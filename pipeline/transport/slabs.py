@@ -13,7 +13,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from pipeline.core.batch import Slab
 
@@ -34,6 +39,14 @@ class NotPlain(Exception):
             f"{tp.topic}, partition {tp.partition}, offset {offset}: {what}. Source topics must be written without "
             "transactions and not be compacted: mend the producer and `tally topics apply`, then recreate the topic"
         )
+
+
+class OutOfRange(Exception):
+    """The broker has not, or not any more, the offset that was asked for."""
+
+    def __init__(self, tp: TopicPartition) -> None:
+        self.tp = tp
+        super().__init__(f"{tp.topic}, partition {tp.partition}: the broker does not have the next offset")
 
 
 def take(topic: str, result: Any, budget: int) -> list[Slab]:
@@ -85,6 +98,8 @@ async def fetch(consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: s
 
     Raises:
         ConsumerStoppedError: the consumer is closed.
+        NotPlain, CorruptRecordException: see `take`.
+        OutOfRange: of a topic partition.
         KafkaError: what the broker said of a topic partition.
     """
     fetcher = consumer._fetcher
@@ -120,7 +135,7 @@ def _drain(fetcher: Any, topics: Mapping[str, str], wanted: set[int]) -> Fetched
                 return drained
             del fetcher._records[tp]
             fetcher._notify(fetcher._wait_consume_future)
-            result.check_raise()
+            _raise(tp, result)
         slabs = take(topics[tp.topic], result, TAKE_EVENTS)
         if result.has_more():
             fetcher._records.move_to_end(tp)
@@ -131,6 +146,13 @@ def _drain(fetcher: Any, topics: Mapping[str, str], wanted: set[int]) -> Fetched
             drained[tp] = slabs
             room -= sum(slab.size for slab in slabs)
     return drained
+
+
+def _raise(tp: TopicPartition, error: Any) -> None:
+    try:
+        error.check_raise()
+    except (OffsetOutOfRangeError, NoOffsetForPartitionError) as unknown:
+        raise OutOfRange(tp) from unknown
 
 
 async def _more(fetcher: Any, timeout_s: float) -> bool:

@@ -81,10 +81,12 @@ class CountingCore:
 
 
 def main() -> None:
-    """Run a worker with this core, from the environment's settings."""
+    """Run a worker with this core, from the environment's settings. COUNTING_REFUSED: seconds that a refusal waits."""
     from pipeline import settings
     from pipeline.cli.worker import run
+    from pipeline.transport import activation
 
+    activation.REFUSED_S = float(os.environ.pop("COUNTING_REFUSED", activation.REFUSED_S))
     wait_s = float(os.environ.pop("COUNTING_BROKER_WAIT", "60"))
     run(settings.load(), CountingCore(), wait_s)
 

@@ -20,8 +20,9 @@ import mode.worker as worker
 import pytest
 from faust.streams import Stream
 
-from pipeline.transport.consumer import SlabConsumer, SlabThread
+from pipeline.transport.consumer import SlabConsumer
 from pipeline.transport.service import Service
+from pipeline.transport.thread import SlabThread
 
 VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 

@@ -33,7 +33,7 @@ class World:
     def __init__(self, log: MemoryLog, folder: Path, rules: Rules = RULES, snapshot_events: int = 10**9) -> None:
         self.log, self.core, self.work = log, CountingCore(rules), WorkThread("core")
         self.keeper = Keeper(folder, self.core, self.work, snapshot_events, seconds=1e9)
-        self.partitions = Partitions("", self.core, log, self.keeper, self.work)
+        self.partitions = Partitions("", self.core, (log, log), self.keeper, self.work)
 
     async def recover(self) -> PartitionStore:
         """Fold partition 0; its sources hold what the log has of them."""
@@ -42,7 +42,7 @@ class World:
 
     async def write(self, store: PartitionStore, *slabs: Slab) -> None:
         """Decide and append a batch, as a worker does."""
-        record = self.core.decide(store.state, list(slabs))
+        record = store.signed(self.core.decide(store.state, list(slabs)))
         value = encode(record, next_link(store.last_id, "w"))
         store.accept(value, await self.log.append(JOURNAL, value), record)
 

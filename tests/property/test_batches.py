@@ -58,7 +58,7 @@ def test_a_state_that_went_through_snapshots_goes_on_byte_for_byte_the_same(case
 @every_case(sizes=SHORT)
 def test_a_snapshot_on_disk_gives_back_what_was_written(case: Case) -> None:
     outcome = running.run(case.history, (), case.context)
-    header = Header(0, Mark(len(outcome.journal), 7, 8), {"events.email": 3}, case.context.rules)
+    header = Header(0, Mark(len(outcome.journal), 7, 8), {"events.email": 3}, case.context.rules, {}, 1)
     with tempfile.TemporaryDirectory() as folder:
         path = Snapshots(Path(folder)).write(header, state.columns(outcome.state))
         assert read_header(path) == header

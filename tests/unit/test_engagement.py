@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,7 +102,8 @@ def test_a_record_that_is_too_large_is_decided_again_in_halves(tmp_path: Path) -
     async def story(log: MemoryLog) -> None:
         core = CountingCore()
         widest = Link(1 << 62, 0, "me")  # ids are random; this one takes ten bytes, as most do
-        one = len(encode(core.decide(core.empty(), [numbers(EMAIL, 0, 3)]), widest))
+        first = replace(core.decide(core.empty(), [numbers(EMAIL, 0, 3)]), topics={EMAIL: "1"}, partitions=1)
+        one = len(encode(first, widest))
         desk = Desk(log, tmp_path, value_bytes_max=one)
         store = await desk.world.recover()
         await desk.put(numbers(EMAIL, 0, 3))

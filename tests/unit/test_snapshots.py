@@ -33,7 +33,7 @@ COLUMNS = {
 
 
 def header(next_offset: int = 3) -> Header:
-    return Header(2, Mark(0xABC, next_offset - 1, next_offset), {EMAIL: 7}, RULES)
+    return Header(2, Mark(0xABC, next_offset - 1, next_offset), {EMAIL: 7}, RULES, {EMAIL: "x"}, 4)
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

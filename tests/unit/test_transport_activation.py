@@ -23,12 +23,20 @@ class Recovery:
 
     def __init__(self, *faults: Exception) -> None:
         self.faults, self.calls = list(faults), 0
+        self.added: Refused | None = None
 
     async def recover(self, partition: int, topics: frozenset[str]) -> dict[str, int]:
         self.calls += 1
         if self.faults:
             raise self.faults.pop(0)
         return POSITIONS
+
+    async def require_partitions(self, partition: int) -> None:
+        if self.added is not None:
+            raise self.added
+
+    async def changed(self) -> set[int]:
+        raise AssertionError
 
     def keep(self, partitions: Collection[int]) -> None:
         raise AssertionError

@@ -123,8 +123,6 @@ def test_values_that_are_none_take_no_room() -> None:
 
 def test_what_came_before_the_position_is_left_out() -> None:
     lane = opened(**{EMAIL: 5})
-    assert lane.feed(slab(EMAIL, 0, 1, 5), 0.0) is None
-    assert lane.events == 0
     assert lane.feed(slab(EMAIL, 3, 1, 4), 0.0) is None
     assert offsets(lane.cut(10).slabs) == [(EMAIL, 5, 2)]
 
@@ -133,6 +131,28 @@ def test_a_gap_is_told_and_nothing_is_taken() -> None:
     lane = opened(**{EMAIL: 5})
     assert lane.feed(slab(EMAIL, 7, 1), 0.0) == Gap(EMAIL, 5, 7)
     assert lane.events == 0
+
+
+def test_a_slab_wholly_before_the_position_is_a_gap_too_and_not_left_out_in_silence() -> None:
+    lane = opened(**{EMAIL: 5})
+    assert lane.feed(slab(EMAIL, 0, 1, 5), 0.0) == Gap(EMAIL, 5, 0)
+    assert lane.feed(slab(EMAIL, 2, 1, 1), 0.0) == Gap(EMAIL, 5, 2)
+    assert lane.events == 0
+    assert lane.feed(slab(EMAIL, 5, 1, 1), 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("gap", "what"),
+    [
+        (Gap(EMAIL, 5, 7), "events.email: it has no offsets 5 to 6: they were deleted before they were read"),
+        (Gap(EMAIL, 5, 2), "events.email: it gives offset 2 again, where 5 comes next"),
+        (Gap(EMAIL, 5, 5), "events.email: the broker does not give offset 5, which comes next"),
+    ],
+)
+def test_a_gap_met_again_is_told_with_what_why_and_what_to_do(gap: Gap, what: str) -> None:
+    refusal = str(gap.refusal())
+    assert refusal.startswith(what)
+    assert "Going on would skip or recount events; nothing was skipped. Restore them, or recreate" in refusal
 
 
 def test_a_batch_waits_for_the_linger_but_not_when_it_is_full() -> None:

@@ -56,6 +56,16 @@ def test_unequal_partition_counts_are_told_with_all_counts() -> None:
     assert "x.events.web 5" in fault
 
 
+def test_partitions_that_were_added_under_a_journal_are_each_partition_s_own_affair() -> None:
+    one_topic = {**SOUND, "x.events.web": replace(SOUND["x.events.web"], partitions=8)}
+    all_topics = {name: replace(topic, partitions=8) for name, topic in SOUND.items()}
+    for found in (one_topic, all_topics):
+        assert list(faults(found, "x.", MESSAGE_BYTES, began=4)) == []
+        assert list(partition_faults(found, "x.", 4, began=4)) == []
+    (fault,) = partition_faults(all_topics, "x.", 4, began=8)
+    assert fault.startswith("TALLY_TOPICS__PARTITIONS is 4, but the topics have 8 partitions: set it to 8")
+
+
 def test_all_faults_are_told_at_once() -> None:
     changed = {"x.journal": None, **with_config("x.events.sms", message_timestamp_type="CreateTime")}
     assert len(told(changed)) == 2
