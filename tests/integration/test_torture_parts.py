@@ -143,7 +143,9 @@ def test_a_process_that_follows_a_clock_keeps_its_monotonic_time(clock: Clock) -
     clock.jump(HOUR)
     program = "import time; a = time.monotonic(); time.sleep(0.2); print(time.time(), time.monotonic() - a, a)"
     environment = {**os.environ, **clock.environment}
-    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=30
+    )
     wall, passed, monotonic = map(float, told.stdout.split())
     clock.true()
     assert abs(wall - time.time() - HOUR) < NEAR_SECONDS

@@ -12,7 +12,7 @@ import pytest
 from connectors.local import broker, home, ports
 from connectors.local.docker import kafka_environment
 from connectors.local.faults import LOG_LINES_SHOWN, StackError, tail
-from connectors.local.service import Service
+from connectors.local.service import Listener, Service, Wish
 
 KAFKA = Service("127.0.0.1:1", "jars", pid=7, started=8.5)
 ENGINE = Service("http://127.0.0.1:2", "docker", container="abc")
@@ -96,6 +96,15 @@ def test_the_brokers_configuration_listens_on_loopback_alone() -> None:
     assert lines["advertised.listeners"] == "PLAINTEXT://127.0.0.1:1234"
     assert lines["auto.create.topics.enable"] == "false"
     assert kafka_environment(1234)["KAFKA_ADVERTISED_LISTENERS"] == "PLAINTEXT://127.0.0.1:1234"
+
+
+def test_a_broker_may_be_asked_for_more_doors_and_other_properties() -> None:
+    wish = Wish(listeners=(Listener(11, 12),), properties={"auto.create.topics.enable": "true"})
+    lines = broker.properties(Path("/h"), 1234, 5678, wish).splitlines()
+    assert "listeners=PLAINTEXT://127.0.0.1:1234,CONTROLLER://127.0.0.1:5678,EXTRA1://127.0.0.1:11" in lines
+    assert "advertised.listeners=PLAINTEXT://127.0.0.1:1234,EXTRA1://127.0.0.1:12" in lines
+    assert "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTRA1:PLAINTEXT" in lines
+    assert lines.index("auto.create.topics.enable=false") < lines.index("auto.create.topics.enable=true")
 
 
 def test_a_path_of_any_letters_survives_javas_properties() -> None:
