@@ -69,6 +69,10 @@ test: $(READY) ## Run all tests, real Kafka and ClickHouse engine included (ARGS
 soak: $(READY) ## Run the properties with new seeds until one fails (MINUTES=30: so long; ARGS="-k name" for some)
 	@$(BIN)/python -m tests.soak $(MINUTES) -- $(ARGS)
 
+.PHONY: torture
+torture: $(READY) ## Kill, stop, cut and fill everything under load, then compare all numbers (ROUNDS=10 SEED=7)
+	@$(BIN)/python -m tests.torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Put deliberate faults into copies of the core: which test notices which (docs/mutants.md)
 	$(BIN)/python -m tests.mutation $(ARGS)

@@ -1,0 +1,125 @@
+"""Rounds of torture: real Kafka, the real ClickHouse engine, workers, sinks and producers as processes, and a nemesis.
+
+    python -m tests.torture --rounds 3 --seed 7
+
+Each round is planned from its seed: the first one's is SEED, the next one's SEED + 1. It ends in quiet, and the checker
+compares what the producers were acknowledged, through the oracle, with the journal and with every promised view.
+Exit codes: 0 no difference in any round, 1 a round found one (its seed, faults and differences are told, and its logs
+kept), 2 wrong options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from connectors.local.jars import KAFKA_VERSION
+from tests.torture import evidence
+from tests.torture.faults import Kind
+from tests.torture.round import Result, Round
+from tests.torture.stage import Stage
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 24.0
+FAULTS = 9
+SHOWN = 20  # differences of a round that are printed; all are kept
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _options(given)
+    kinds = [Kind(name) for name in options.kind] or list(Kind)
+    seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
+    stage = Stage(options.folder / f"run-{seed}", seed)
+    failed = 0
+    try:
+        stage.start()
+        for kind, why in stage.lacks.items():
+            kinds = [one for one in kinds if one is not kind]
+            _say(f"left out: {kind}: {why}")
+        on = evidence.versions(KAFKA_VERSION, stage.engine_version())
+        _say(f"Kafka {on['kafka']}, ClickHouse {on['clickhouse']}, {options.rounds} rounds from seed {seed}")
+        for number in range(options.rounds):
+            result = _round(stage, options, seed + number, kinds)
+            evidence.add(options.evidence, result.plain() | on)
+            failed += bool(result.drift)
+            if result.drift and not options.go_on:
+                break
+    finally:
+        stage.end()
+    return 1 if failed else 0
+
+
+def _round(stage: Stage, options: argparse.Namespace, seed: int, kinds: list[Kind]) -> Result:
+    folder = options.folder / f"round-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _say(f"round of seed {seed}")
+    one = Round(stage, folder, seed, options.seconds)
+    try:
+        result = one.play(options.faults, kinds, lambda line: _say(f"  {line}"))
+    finally:
+        one.world.end()
+        stage.restore()
+    _tell(result, folder)
+    if not result.drift and not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _tell(result: Result, folder: Path) -> None:
+    faults = sum(result.faults.values())
+    worst = max((seconds for _, seconds in result.recoveries), default=0.0)
+    words = f"{faults} faults, {result.events:,} events, {result.rows:,} rows compared, slowest recovery {worst:.1f} s"
+    drift = f"DRIFT {result.drift}" if result.drift else "drift 0"
+    _say(f"seed {result.seed}: {drift}; {words}, {result.seconds:g} s")
+    if not result.drift:
+        return
+    (folder / "history.txt").write_text("\n".join(result.history) + "\n", encoding="utf-8")
+    (folder / "differences.txt").write_text("\n".join(result.differences) + "\n", encoding="utf-8")
+    for line in result.differences[:SHOWN]:
+        _say(f"  {line}")
+    if result.drift > SHOWN:
+        _say(f"  and {result.drift - SHOWN} more")
+    _say(f"  faults, differences and logs are kept in {folder}; again: make torture ROUNDS=1 SEED={result.seed}")
+
+
+def _options(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m tests.torture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=_positive, default=1)
+    parser.add_argument("--seed", type=int, help="of the first round; default: drawn and printed")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="that the load flows in a round")
+    parser.add_argument("--faults", type=_positive, default=FAULTS, help="in a round")
+    parser.add_argument("--kind", action="append", default=[], choices=[kind.value for kind in Kind], help="only these")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / ".torture", help="of data, logs and what a failure leaves"
+    )
+    parser.add_argument("--evidence", type=Path, default=ROOT / "docs" / "evidence", help="where results are added")
+    parser.add_argument("--go-on", action="store_true", help="after a round that failed")
+    parser.add_argument("--keep", action="store_true", help="the logs of every round")
+    return parser.parse_args(given)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")
