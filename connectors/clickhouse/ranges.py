@@ -21,10 +21,10 @@ NOWHERE = -1  # the offset of the valid record before the first one
 IGNORED_RUN_MAX = 1_000  # records in a row outside the chain: a rival adds one each time it errs, a new journal all
 
 
-MEND = (
-    "Project what is there into fresh tables: set TALLY_SINK__GROUP_ID to a new group and TALLY_CLICKHOUSE__DATABASE"
-    " to a new database, run `tally migrate`, start the sinks again"
-)
+REBUILD = "`tally rebuild clickhouse`"
+MEND = f"Run {REBUILD}: it fills fresh tables from the whole journal and exchanges them with the live ones"
+RESTORE = "No rebuild brings them back: restore the journal, from a replica or a backup"
+_REBUILDER = "rebuild"  # in a commit's metadata: the database whose tables are being exchanged with the live ones
 
 
 class JournalGone(Exception):
@@ -82,6 +82,20 @@ def metadata(position: Position) -> str:
     return json.dumps(said)
 
 
+def fence(fresh: str) -> str:
+    """The metadata of a commit that every sink refuses, while tables are exchanged with those of a database."""
+    return json.dumps({_REBUILDER: fresh})
+
+
+def fenced_by(text: str | None) -> str | None:
+    """The database that a commit's metadata names as `fence` does."""
+    try:
+        said = json.loads(text or "")
+    except ValueError:
+        return None
+    return str(said[_REBUILDER]) if isinstance(said, dict) and _REBUILDER in said else None
+
+
 def position(offset: int, text: str | None) -> Position:
     """The position that an offset commit says.
 
@@ -89,6 +103,11 @@ def position(offset: int, text: str | None) -> Position:
         JournalGone: the commit is not a sink's.
     """
     try:
+        if fresh := fenced_by(text):
+            raise JournalGone(
+                f"{REBUILD} has begun to exchange the tables with those of {fresh}. Stop the sinks and run it again: it"
+                " finishes in seconds"
+            )
         said = json.loads(text or "")
         return Position(offset, int(said["id"], 16), int(said["at"]), None if "end" not in said else int(said["end"]))
     except (ValueError, KeyError, TypeError):
@@ -113,7 +132,7 @@ def first_offset(committed: Position, low: int, high: int) -> int:
     if low > committed.offset:
         raise JournalGone(
             f"the journal begins at offset {low}, but records from {committed.offset} on are not in ClickHouse: they"
-            f" were deleted before. {MEND}"
+            f" were deleted before. {RESTORE}"
         )
     return committed.at if committed.at >= low else committed.offset
 
@@ -145,7 +164,7 @@ class Lane:
             UnknownFormat: a valid record that this program cannot read.
         """
         if offset != self.next:
-            raise JournalGone(f"after offset {self.next - 1} comes {offset}: records were deleted. {MEND}")
+            raise JournalGone(f"after offset {self.next - 1} comes {offset}: records were deleted. {RESTORE}")
         self.next += 1
         link = _link(value)
         if offset < self.committed.offset:

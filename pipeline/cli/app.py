@@ -30,12 +30,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("pipeline.cli.simulate:simulate", "Publish seeded, realistic traffic."),
     "wait": ("pipeline.cli.wait:wait", "Wait until all that was produced is accounted for in ClickHouse."),
     "audit": ("pipeline.cli.audit:audit", "Compare journal, views and a recount from raw rows; exit 3 on drift."),
+    "rebuild clickhouse": (
+        "pipeline.cli.rebuild:clickhouse",
+        "Fill fresh tables from the whole journal and exchange them with the live ones.",
+    ),
     "query": ("pipeline.cli.clickhouse:query", "Ask ClickHouse."),
     "journal show": ("pipeline.cli.journal:show", "The journal, record by record."),
     "journal verify": ("pipeline.cli.journal:verify", "Check the journal's chain: rivals, gaps, positions."),
 }
 GROUPS = {
     "topics": "The topics: plan and apply their shape.",
+    "rebuild": "Make a projection of the journal anew.",
     "journal": "The journal: look into it and check it.",
 }
 _PREFACE = "Value error, "  # what typer's parser puts before a choice that is none
@@ -147,7 +152,7 @@ def tally(
     Every setting is an option (--set topics.partitions=8), an environment variable
     (TALLY_TOPICS__PARTITIONS=8) or a line of tally.toml. With nothing set, the local stack is used.
 
-    Exit codes: 0 done, 1 failed, 2 wrong option or setting, 3 differences found.
+    Exit codes: 0 done, 1 failed, 2 wrong option or setting, 3 differences found, 4 it waits for sinks to be stopped.
     """
     from pipeline import settings_sources
 

@@ -72,7 +72,7 @@ def audit(
 def _once(found: Audit, metrics_file: Path | None, format_: console.Format) -> None:
     """Tell what was found; its exit code."""
     _measure(found, metrics_file)
-    _print(found, format_)
+    show(found, format_)
     if found.differences:
         raise SystemExit(int(console.Exit.DIFFERENT))
 
@@ -135,7 +135,8 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _print(found: Audit, format_: console.Format) -> None:
+def show(found: Audit, format_: console.Format) -> None:
+    """Print an audit."""
     from pipeline.audit import report
     from pipeline.audit.meaning import persons_apart
 

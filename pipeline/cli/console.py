@@ -30,6 +30,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2  # a wrong option or setting
     DIFFERENT = 3  # differences found, for scripts
+    WAITS = 4  # done but for a last part, for which something else must stop first
     INTERRUPTED = 130  # 128 + SIGINT
     TERMINATED = 143  # 128 + SIGTERM
 

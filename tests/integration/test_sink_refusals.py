@@ -63,7 +63,7 @@ def test_a_journal_with_another_record_where_the_last_one_was_is_refused(ready: 
     ready.commit(0, end, metadata(Position(end, 12345, end - 1)))
     with ready.sink() as sink:
         sink.await_line(f"journal partition 0 is refused: offset {end - 1} holds another record")
-        assert "TALLY_SINK__GROUP_ID" in sink.log
+        assert "Run `tally rebuild clickhouse`" in sink.log
         assert sink.stop() == 0
     ready.assert_exact(made)
 
@@ -105,7 +105,7 @@ def test_tables_that_are_new_while_the_group_is_not_are_refused(ready: World, se
     ready.service.command(f"DROP DATABASE {ready.name}")
     ready.migrate()
     with ready.sink() as sink:
-        sink.await_line("the tables are new. Set TALLY_SINK__GROUP_ID")
+        sink.await_line("the tables are new. Run `tally rebuild clickhouse`")
         assert sink.stop() == 0
 
 

@@ -17,6 +17,8 @@ from connectors.clickhouse.ranges import (
     Limits,
     Position,
     Range,
+    fence,
+    fenced_by,
     first_offset,
     metadata,
     position,
@@ -138,8 +140,21 @@ def test_a_position_survives_its_commit(committed: Position) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"id": "xyz", "at": 1}', "not json"])
 def test_a_commit_of_somebody_else_is_refused(text: str | None) -> None:
-    with pytest.raises(JournalGone, match=r"not committed by a sink.*TALLY_SINK__GROUP_ID"):
+    with pytest.raises(JournalGone, match=r"not committed by a sink.*tally rebuild clickhouse"):
         position(7, text)
+
+
+def test_a_fence_is_refused_by_every_sink_and_names_the_tables_it_is_for() -> None:
+    with pytest.raises(
+        JournalGone, match=r"has begun to exchange the tables with those of tally_fresh_1.*run it again"
+    ):
+        position(7, fence("tally_fresh_1"))
+    assert fenced_by(fence("tally_fresh_1")) == "tally_fresh_1"
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "7", '{"id": "01", "at": 1}'])
+def test_what_is_no_fence_is_none(text: str | None) -> None:
+    assert fenced_by(text) is None
 
 
 def test_reading_begins_at_the_last_record_that_is_in_clickhouse() -> None:

@@ -1,0 +1,98 @@
+"""What a rebuild would do: its names, the journal's bounds, whether one was begun before. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connectors.clickhouse import rebuild_statements as sql
+from connectors.clickhouse.ranges import RESTORE
+from connectors.clickhouse.rebuild_exchange import At, RebuildRefused, positions, tables
+from connectors.clickhouse.rebuild_group import Bounds, Group, Journal
+from connectors.clickhouse.service import Service
+from connectors.clickhouse.settings import QUERY_SECONDS_MAX, target
+from pipeline.settings import Settings
+
+_ENGINE = "Atomic"  # of databases whose tables can be exchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """See the module. `rebuilt`: next offset by partition, so far; `members`: who is in the sinks' group."""
+
+    at: At
+    resumed: bool
+    bounds: Mapping[int, Bounds]
+    rebuilt: Mapping[int, int]
+    members: Sequence[str]
+    live_bytes: int
+    free_bytes: int
+
+    @property
+    def records(self) -> int:
+        """Of the journal."""
+        return sum(b.high for b in self.bounds.values())
+
+
+def plan(settings: Settings, now: datetime) -> Plan:
+    """The rebuild that was begun and not finished, else a new one.
+
+    Raises:
+        RebuildRefused: the journal's beginning is gone, or the databases are not as they must be.
+        KafkaAway, NoJournal, JournalGone, Unavailable, Refused
+    """
+    journal = Journal(settings)
+    bounds = journal.bounds()
+    refuse_headless(bounds)
+    service = Service(target(settings), QUERY_SECONDS_MAX)
+    live = service.target.database
+    try:
+        begun = _begun(service)
+        size = tables(service, live).size
+        free = int(service.query(sql.free_bytes()).rows[0][0])
+    finally:
+        service.close()
+    place, stamp = begun or ("", sql.stamp(now))
+    names = sql.names(live, settings.sink.group_id, stamp)
+    at = At(names, place or names.fresh)
+    rebuilt = {p: done.offset for p, done in positions(Group(settings, names.group), len(bounds)).items()}
+    return Plan(at, begun is not None, bounds, rebuilt, journal.members(settings.sink.group_id), size, free)
+
+
+def after(found: Plan, settings: Settings, now: datetime) -> Plan:
+    """A new rebuild, where another one was begun."""
+    live, group = settings.clickhouse.database, settings.sink.group_id
+    while (names := sql.names(live, group, sql.stamp(now))) == found.at.names:
+        now += timedelta(seconds=1)
+    return replace(found, at=At(names, names.fresh), resumed=False, rebuilt=dict.fromkeys(found.bounds, 0))
+
+
+def refuse_headless(bounds: Mapping[int, Bounds]) -> None:
+    """Refuse a journal whose beginning is gone.
+
+    Raises:
+        RebuildRefused
+    """
+    if gone := [f"partition {p} begins at offset {b.low}" for p, b in sorted(bounds.items()) if b.low > 0]:
+        raise RebuildRefused(
+            f"the journal's beginning is gone ({', '.join(gone)}): fresh tables would lack what it said, and the live"
+            f" ones may have it. {RESTORE}"
+        )
+
+
+def _begun(service: Service) -> tuple[str, str] | None:
+    """Database and stamp of the rebuild that was begun and not finished."""
+    live = service.target.database
+    engines = {str(name): str(engine) for name, engine in service.query(sql.databases()).rows}
+    if engines.get(live, _ENGINE) != _ENGINE:
+        raise RebuildRefused(
+            f"database {live} has the engine {engines[live]}: tables can be exchanged between {_ENGINE} databases"
+            f" only. Fill a new database instead: TALLY_CLICKHOUSE__DATABASE and TALLY_SINK__GROUP_ID set to new"
+            " ones, `tally migrate`, and start the sinks with them"
+        )
+    begun = sql.begun(live, engines)
+    if len(begun) > 1:
+        found = ", ".join(name for name, _ in begun)
+        raise RebuildRefused(f"several rebuilds of {live} were begun ({found}): drop the databases not wanted")
+    return begun[0] if begun else None

@@ -1,0 +1,154 @@
+"""A deployment whose tables are rebuilt: `tally rebuild clickhouse` as a process, also one that is killed at a gap."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connectors.clickhouse import migrations, recount
+from connectors.clickhouse.ranges import Position, metadata
+from connectors.clickhouse.rows import Decided, translate
+from connectors.clickhouse.service import Service
+from connectors.clickhouse.statements import token
+from pipeline.audit.run import audit
+from pipeline.core.record import decode, read_link
+from pipeline.settings import load
+from tests.integration.audit_world import AuditWorld
+from tests.integration.sink_world import ROOT, await_that
+
+RUN_SECONDS = 90.0
+KILLED = -9
+RIVAL = 3  # the offset of the rival's record in every partition
+# Runs the command line and dies by SIGKILL in front of the exchange's step of a number.
+_DYING = """
+import os, signal, sys
+from connectors.clickhouse.rebuild_exchange import Exchange
+from pipeline.cli.app import main
+
+gap, steps = int(sys.argv.pop(1)), Exchange.steps
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Exchange.steps = lambda self, partitions: [*(found := steps(self, partitions))[:gap], die, *found[gap:]]
+main()
+"""
+# Columns of a table that have a text; the rest is the state of an aggregate.
+_COMPARED = {"profile_state": "* EXCEPT three, finalizeAggregation(three)", "migrations": "number, name, sha256"}
+
+
+class Ended(NamedTuple):
+    """A command's exit code and what it said."""
+
+    code: int
+    found: dict[str, Any]
+    err: str
+
+
+class RebuildWorld(AuditWorld):
+    """Two partitions of 11 records each. `values` are the journals as they are to be published."""
+
+    def __init__(self, kafka: str, clickhouse: str, folder: Path, seed: int) -> None:
+        super().__init__(kafka, clickhouse, folder, seed)
+        self.values = [[*made[:RIVAL], made[RIVAL - 1], *made[RIVAL:]] for made in self._journals]
+
+    def publish_part(self, begin: int, end: int | None = None) -> None:
+        """Some records of every partition."""
+        for number, values in enumerate(self.values):
+            self.append(number, values[begin:end])
+
+    def rebuild(self, *options: str, gap: int | None = None) -> Ended:
+        """`tally rebuild clickhouse --format json`, to its end; killed in front of a step of the exchange."""
+        with self.rebuilding(*options, gap=gap) as process:
+            out, err = process.communicate(timeout=RUN_SECONDS)
+        return Ended(process.returncode, json.loads(out) if out.strip() else {}, err)
+
+    @contextmanager
+    def rebuilding(self, *options: str, gap: int | None = None) -> Iterator[subprocess.Popen[str]]:
+        """The same, begun; killed with the block."""
+        program = ["-m", "pipeline.cli.app"] if gap is None else ["-c", _DYING, str(gap)]
+        command = [sys.executable, *program, "rebuild", "clickhouse", "--format", "json", *options]
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("TALLY_")}
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=ROOT, env=plain | self.settings, stdout=pipe, stderr=pipe, text=True)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def kill_at(self, rows: int) -> None:
+        """A rebuild that is killed when its fresh tables have so many events, or more."""
+        with self.rebuilding():
+            await_that(lambda: self.fresh_events() >= rows, lambda: f"{rows} events, there are {self.fresh_events()}")
+
+    def fresh_events(self) -> int:
+        """Rows of the fresh table of events; -1 where there is none yet."""
+        names = self.databases("fresh")
+        if not names or not self.service.query(f"EXISTS TABLE {names[0]}.events").rows[0][0]:
+            return -1
+        return int(self.service.query(f"SELECT count() FROM {names[0]}.events").rows[0][0])
+
+    def databases(self, kind: str) -> list[str]:
+        """This world's databases of a kind: fresh, exchange, former, reference."""
+        found = self.service.query("SELECT name FROM system.databases ORDER BY name").rows
+        return [name for (name,) in found if name.startswith(f"{self.name}_{kind}")]
+
+    def uuids(self) -> list[tuple[Any, ...]]:
+        """Which tables are live."""
+        sql = f"SELECT name, uuid FROM system.tables WHERE database = '{self.name}' AND engine LIKE '%MergeTree'"
+        return self.service.query(f"{sql} ORDER BY name").rows
+
+    def assert_exact(self, *_: object) -> None:
+        """The audit and the recount find no difference, and every table is as one insert of the journal leaves it."""
+        settings = load({}, self.settings, self.folder)
+        found = audit(settings, self.service, (), RUN_SECONDS, lambda text: None)
+        assert found.differences == []
+        assert {part.partition: part.offset for part in found.parts} == self.ends
+        assert recount.compare(self.service) == []
+        with self._reference() as reference:
+            for table in [name for name, _ in self.uuids()]:
+                assert self._digest(self.name, table) == self._digest(reference, table), table
+
+    def drop(self) -> None:
+        """Also what rebuilds leave behind."""
+        for kind in ("fresh", "exchange", "former"):
+            for name in self.databases(kind):
+                self.service.command(f"DROP DATABASE IF EXISTS {name}")
+        super().drop()
+
+    @contextmanager
+    def _reference(self) -> Iterator[str]:
+        """Tables of the journal so far, made by one insert a partition."""
+        name = f"{self.name}_reference"
+        service = Service(replace(self.service.target, database=name), 60)
+        try:
+            migrations.apply(service, migrations.find(service))
+            for number, values in enumerate(self.values):
+                valid = [at for at in range(self.ends[number]) if at != RIVAL]
+                decided = [Decided(at, decode(values[at])[1]) for at in valid]
+                for table, content in translate(number, decided).items():
+                    service.insert(table, content.columns, content.stream, token(number, 0, valid[-1]))
+            yield name
+        finally:
+            service.command(f"DROP DATABASE {name}")
+            service.close()
+
+    def _digest(self, database: str, table: str) -> list[tuple[Any, ...]]:
+        final = "" if table in ("events", "alerts", "rejects", "migrations") else "FINAL"
+        columns = _COMPARED.get(table, "*")
+        return self.service.query(
+            f"SELECT count(), sum(cityHash64(toString(tuple({columns})))) FROM {database}.{table} {final}"
+        ).rows
+
+    def commit_at(self, partition: int, end: int) -> None:
+        """The sinks' commit behind a record."""
+        at = Position(end, read_link(self.values[partition][end - 1]).id, end - 1)
+        self.commit(partition, end, metadata(at))
