@@ -19,7 +19,7 @@ from pipeline.core.context import Context
 from pipeline.core.decode import read
 from pipeline.core.events import Events, unify
 from pipeline.core.facts import VENDOR
-from pipeline.core.fates import duplicates, in_stream_order, rejects, runs, sources
+from pipeline.core.fates import duplicates, rejects, sources
 from pipeline.core.firsts import label, opportunities
 from pipeline.core.fold import fact_limit
 from pipeline.core.hashing import Ints
@@ -67,12 +67,12 @@ def decide(state: State, slabs: Sequence[Slab], context: Context) -> Record:
         correction_rows(uniques.corrections, uniques.corrected),
     )
     remembered = np.append(accepted.row, np.array(people.refused, np.int64))
-    told = in_stream_order(slabs)
+    read_of, runs = sources(slabs, accepted.origin)
     return Record(
         rules=context.rules,
         stream_time=int(stream[-1]),
-        sources=sources(slabs, accepted.origin) if told else runs(slabs, accepted.origin),
-        runs=not told,
+        sources=read_of,
+        runs=runs,
         identities=sifted.keys.identity[remembered],
         payloads=events.body_hash[remembered],
         origins=events.origin[remembered],

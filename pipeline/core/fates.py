@@ -54,11 +54,21 @@ def duplicates(events: Events, rows: Ints, remembered: Sequence[bool]) -> list[D
     ]
 
 
-def in_stream_order(slabs: Sequence[Slab]) -> bool:
-    """Whether a reader of the record alone comes to the order of these slabs: see `sources` in the journal's layout.
+def sources(slabs: Sequence[Slab], accepted: Hashes) -> tuple[list[Source], bool]:
+    """What was read, and whether it is told in runs; `accepted` are the origins of accepted events.
 
-    So it is but where the broker's clock went back: a lane remembers a topic's highest time from before the record.
+    One entry a topic, where a reader of the record alone comes to the order of the slabs by the layout's rule. So it is
+    but after the broker's clock went back: a lane knows a topic's highest time from before the record. Then in runs.
     """
+    spans = _spans(slabs)
+    if not _in_stream_order(slabs):
+        return _runs(slabs, np.sort(accepted)), True
+    counts = np.bincount(topics_of(accepted), minlength=len(TOPICS)).tolist()
+    numbered = enumerate(TOPICS)
+    return [Source(topic, *spans[topic], counts[n]) for n, topic in numbered if topic in spans], False
+
+
+def _in_stream_order(slabs: Sequence[Slab]) -> bool:
     highest: dict[str, int] = {}
     last = (0, 0)
     for slab in slabs:
@@ -70,24 +80,14 @@ def in_stream_order(slabs: Sequence[Slab]) -> bool:
     return True
 
 
-def sources(slabs: Sequence[Slab], accepted: Hashes) -> list[Source]:
-    """What was read of each topic; `accepted` are the origins of accepted events."""
-    counts = np.bincount(topics_of(accepted), minlength=len(TOPICS)).tolist()
-    spans = _spans(slabs)
-    numbered = enumerate(TOPICS)
-    return [Source(topic, *spans[topic], counts[n]) for n, topic in numbered if topic in spans]
-
-
-def runs(slabs: Sequence[Slab], accepted: Hashes) -> list[Source]:
-    """What was read, run by run: slabs of one topic that were decided one after the other."""
+def _runs(slabs: Sequence[Slab], accepted: Hashes) -> list[Source]:
+    """Slabs of one topic that were decided one after the other, as one entry each; `accepted` is sorted."""
     found: list[Source] = []
-    _spans(slabs)
-    ordered = np.sort(accepted)
     for topic, run in groupby(slabs, lambda slab: slab.topic):
         parts = list(run)
         first, end = parts[0].offset, parts[-1].offset + len(parts[-1].values)
         origin = TOPIC_NUMBER[topic] << OFFSET_BITS
-        count = np.diff(np.searchsorted(ordered, np.array([origin | first, origin | end], np.uint64)))
+        count = np.diff(np.searchsorted(accepted, np.array([origin | first, origin | end], np.uint64)))
         found.append(Source(topic, first, end, int(count[0])))
     return found
 

@@ -1,8 +1,13 @@
 """What arrived and in which order it was decided, read back from Kafka: what the oracle is told.
 
 A journal record says which offsets of which topics it decided: of two records the earlier one comes first. Inside a
-record the broker's time decides, and a topic's own order. Two topics of one account that share a millisecond and a
-record have no order that anybody could prove: publishing takes care that there are none, and it is asserted.
+record its `sources` say the order. Where they are runs, which happens only after the broker's clock went back, they
+are the order themselves. Else they have one entry a topic, and an event's time decides: the highest of the broker's
+times among the record's offsets of its topic up to its own; equal times go by the topic's place in the flow, and a
+topic keeps its own order. (tests/property/test_decided_order.py holds that.)
+
+Publishing gives one account's topics different milliseconds all the same, so that what is expected does not hang on
+this rule; that is asserted.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -140,16 +145,21 @@ async def _journal(settings: Settings, number: int) -> Journal:
 
 
 def in_order(record: Record, number: int, arrived: Mapping[Coordinates, Arrived]) -> list[Arrived]:
-    """What a journal record of a partition decided, in the order in which it did; see `sources` in its layout."""
-    found: list[tuple[int, int, Arrived]] = []
+    """What a record decided, in the order in which it did."""
+    places = order(record, lambda topic, offset: arrived[topic, number, offset].arrived_ms)
+    return [arrived[topic, number, offset] for topic, offset in places]
+
+
+def order(record: Record, arrived_ms: Callable[[str, int], int]) -> list[tuple[str, int]]:
+    """Topic and offset of all that a record decided, in the order of decision: by `sources` and the topics alone."""
+    if record.runs:
+        return [(source.topic, offset) for source in record.sources for offset in range(source.first, source.next)]
+    found: list[tuple[int, int, int]] = []
     for source in record.sources:
-        of_topic = [arrived[source.topic, number, offset] for offset in range(source.first, source.next)]
-        highest = itertools.accumulate((one.arrived_ms for one in of_topic), max)
+        times = (arrived_ms(source.topic, offset) for offset in range(source.first, source.next))
         topic = SOURCE_TOPICS.index(source.topic)
-        found += [(time, topic, one) for time, one in zip(highest, of_topic, strict=True)]
-    if len({source.topic for source in record.sources}) == len(record.sources):
-        found.sort(key=lambda one: one[:2])
-    return [one for _, _, one in found]
+        found += [(time_ms, topic, source.first + n) for n, time_ms in enumerate(itertools.accumulate(times, max))]
+    return [(SOURCE_TOPICS[topic], offset) for _, topic, offset in sorted(found)]
 
 
 def _schema(topic: str) -> str:
