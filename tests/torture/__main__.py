@@ -19,7 +19,7 @@ from pathlib import Path
 
 from connectors.local.jars import KAFKA_VERSION
 from tests.torture import evidence
-from tests.torture.faults import Kind
+from tests.torture.faults import Kind, plan
 from tests.torture.round import Result, Round
 from tests.torture.stage import Stage
 
@@ -61,7 +61,8 @@ def _round(stage: Stage, options: argparse.Namespace, seed: int, kinds: list[Kin
     _say(f"round of seed {seed}")
     one = Round(stage, folder, seed, options.seconds)
     try:
-        result = one.play(options.faults, kinds, lambda line: _say(f"  {line}"))
+        faults = plan(seed, options.seconds, options.faults, kinds)
+        result = one.play(faults, lambda line: _say(f"  {line}"))
     finally:
         one.world.end()
         stage.restore()

@@ -104,9 +104,9 @@ def _kinds(rows: Sequence[Row]) -> list[str]:
     return [
         "## Faults by kind, and how long they kept the views back",
         "",
-        "From the fault until everything acknowledged before it was in ClickHouse: the fault's own duration (a process",
-        "that stays away for 3 s, a worker stopped for 11) and the other faults of the round are in it. Processes share",
-        "the machine's cores with broker, engine and load.",
+        "From the fault until everything acknowledged before it was in ClickHouse: the fault's own duration (a worker",
+        "stopped for 11 s, a process that stays away for 3) and the other faults of the round are in it. Processes",
+        "share the machine's cores with broker, engine and load.",
         "",
         "| fault | times | median s | worst s |",
         "|---|---:|---:|---:|",

@@ -112,6 +112,15 @@ def plan(seed: int, seconds: float, count: int, kinds: Collection[Kind] = tuple(
     ]
 
 
+def every_process(seed: int, seconds: float) -> list[Fault]:
+    """One kill of a process of every kind, in an order that is drawn, evenly over the time."""
+    dice = random.Random(f"{seed} every process")
+    kinds = [Kind.KILL_WORKER, Kind.KILL_SINK, Kind.KILL_PRODUCER, Kind.KILL_BROKER, Kind.KILL_CLICKHOUSE]
+    dice.shuffle(kinds)
+    step = (seconds - FIRST_SECONDS) / len(kinds)
+    return [_fault(dice, FIRST_SECONDS + number * step, [kind], {}) for number, kind in enumerate(kinds)]
+
+
 def _fault(dice: random.Random, at: float, kinds: Sequence[Kind], free: dict[str, float]) -> Fault:
     weights = [SHAPES[kind].weight for kind in kinds]
     for _ in range(_DRAWS_MAX):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.topic_bounds import held
+from pipeline.transport.fatal import UNEXPECTED
 from tests.torture.checker import Findings, check
-from tests.torture.faults import SINKS, WORKERS, Kind, plan
+from tests.torture.faults import SINKS, WORKERS, Fault
 from tests.torture.nemesis import Nemesis
 from tests.torture.progress import Progress
 from tests.torture.stage import Stage
@@ -54,21 +55,20 @@ class Result:
 
 
 class Round:
-    """See the module. `kinds` and `count` of faults are planned from the seed."""
+    """See the module. The load flows for some seconds."""
 
     def __init__(self, stage: Stage, folder: Path, seed: int, seconds: float) -> None:
-        self._seed, self._seconds = seed, seconds
+        self._seconds = seconds
         self.world = World(stage, folder, seed, seconds)
         self.result = Result(seed, datetime.now(UTC).isoformat(timespec="seconds"))
 
-    def play(self, count: int, kinds: list[Kind], say: Say) -> Result:
-        """Run it whole.
+    def play(self, faults: list[Fault], say: Say) -> Result:
+        """Run it whole, with these faults.
 
         Raises:
             RuntimeError: it could not begin.
         """
         began = time.monotonic()
-        faults = plan(self._seed, self._seconds, count, kinds)
         self.world.prepare()
         self._await_workers()
         progress = Progress(self.world.clickhouse.target)
@@ -158,6 +158,12 @@ class Round:
                 self.result.differences.append(f"{name} did not end cleanly: exit code {code}")
         nemesis.note("stopped")
 
+    def _broken(self) -> Iterator[str]:
+        """Assumptions of the program that did not hold: the process ended and folded, so the numbers may be right."""
+        for ended in self.world.processes.ended:
+            if ended.code == UNEXPECTED:
+                yield f"{ended.name} ended with {UNEXPECTED}: an assumption was broken; see its log"
+
     def _conclude(self, nemesis: Nemesis, progress: Progress, found: Findings) -> None:
         result = self.result
         result.events, result.records, result.rivals = found.events, found.records, found.rivals
@@ -165,6 +171,7 @@ class Round:
         result.faults = {kind.value: n for kind, n in sorted(nemesis.done.items())}
         result.recoveries = [(r.kind.value, round(r.seconds, 2)) for r in progress.recoveries if r.seconds is not None]
         result.differences += found.lines
+        result.differences += self._broken()
         result.drift = len(result.differences)
         result.ended = [f"{ended.name} {ended.code}" for ended in self.world.processes.ended]
         result.history = nemesis.history

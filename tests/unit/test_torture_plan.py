@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.torture.deeds import DEEDS
-from tests.torture.faults import FIRST_SECONDS, SHAPES, Fault, Kind, plan
+from tests.torture.faults import FIRST_SECONDS, SHAPES, Fault, Kind, every_process, plan
 
 SECONDS, FAULTS, SEEDS = 24.0, 9, 300
 
@@ -42,6 +42,15 @@ def test_several_die_at_once_or_one_alone() -> None:
     for fault in faults:
         assert len(set(fault.victims)) == len(fault.victims)
         assert (len(fault.victims) > 1) == (fault.kind is Kind.KILL_SEVERAL)
+
+
+def test_the_short_round_kills_a_process_of_every_kind_once() -> None:
+    faults = every_process(7, SECONDS)
+    assert sorted(name.split("-")[0] for fault in faults for name in fault.victims) == sorted(
+        ["worker", "sink", "producer", "broker", "clickhouse"]
+    )
+    assert [fault.at for fault in faults] == sorted(fault.at for fault in faults)
+    assert faults == every_process(7, SECONDS)
 
 
 def test_only_the_kinds_asked_for_are_drawn() -> None:
