@@ -18,7 +18,7 @@ class Failpoint(Enum):
     AFTER_SEEK = "transport.after_seek", "a partition's topics are sought; its lane is not open"
 
     BEFORE_APPEND = "journal.before_append", "a part of a batch is decided and encoded; nothing is sent"
-    IN_FLIGHT = "journal.in_flight", "an append is with the producer; the broker has it or not"
+    IN_FLIGHT = "journal.in_flight", "an append is in the producer's buffer; nothing is acknowledged"
     AFTER_APPEND = "journal.after_append", "the broker has acknowledged an append; nobody here has looked at it"
 
     BEFORE_APPLY = "agent.before_apply", "an append lies where it should; the state does not know it"

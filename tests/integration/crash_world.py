@@ -32,7 +32,8 @@ from tests.events import SEED
 from tests.torture.process import Crash, armed, last_words
 
 ROOT = Path(__file__).parents[2]
-DEATH_SECONDS = 40.0  # from a crash that is armed to the process's death; it takes 0.2 to 4 s
+LAUNCHER = (sys.executable, "-m", "tests.torture.process", "--listen")
+START_SECONDS = 40.0  # from the start of a process to a line in its log; it takes 0.3 to 3 s alone
 DRAIN_SECONDS = 40.0  # until all that was published is in ClickHouse, processes that start included; it takes 3 to 5 s
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.05
@@ -61,15 +62,7 @@ class Victim:
         crashes = ["--crash", str(crash)] if crash else []
         with self._path.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tests.torture.process",
-                    "--listen",
-                    *crashes,
-                    "--",
-                    *self._command(self._started),
-                ],
+                [*LAUNCHER, *crashes, "--", *self._command(self._started)],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.PIPE,
@@ -86,7 +79,11 @@ class Victim:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{crash}\n".encode())
         self._process.stdin.flush()
-        await_that(lambda: armed(crash) in self.log, DEATH_SECONDS, lambda: f"{self._name} to be armed:\n{self.log}")
+        self.await_line(armed(crash))
+
+    def await_line(self, text: str) -> None:
+        """Until it has said so."""
+        await_that(lambda: text in self.log, START_SECONDS, lambda: f"{self._name} to say {text!r}:\n{self.log}")
 
     def ask_to_stop(self) -> None:
         """SIGTERM."""
@@ -100,7 +97,7 @@ class Victim:
         if code is None:
             return False
         assert code == -signal.SIGKILL, f"{self._name} ended with exit code {code}:\n{self.log}"
-        assert self.log.endswith(last_words(crash.point)), f"{self._name} died elsewhere:\n{self.log}"
+        assert last_words(crash.point) in self.log, f"{self._name} died elsewhere:\n{self.log}"
         return True
 
     def check(self) -> None:
@@ -111,7 +108,7 @@ class Victim:
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
         assert self._process is not None
-        self._process.terminate()
+        self.ask_to_stop()
         return self._process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
@@ -143,6 +140,7 @@ class CrashWorld:
         self._publisher = Publisher(kafka, self.settings.topics.prefix, dice)
         kept = {key: value for key, value in os.environ.items() if not key.startswith("TALLY_")}
         environment = kept | variables | {"PYTHONUNBUFFERED": "1"}
+        self._environment = environment
         # A new group for every worker: it need not wait until the group has noticed that the last one is dead.
         group = f"worker.group_id={name}.worker"
         self.worker = Victim("worker", environment, home, lambda n: ["--set", f"{group}-{n}", "worker", "--name", "w"])
@@ -204,6 +202,11 @@ class CrashWorld:
         assert fates.total() == 2 * self.published
         return fates
 
+    def audit(self) -> subprocess.CompletedProcess[str]:
+        """`tally audit`, of everything."""
+        command = [sys.executable, "-m", "pipeline.cli.app", "audit"]
+        return subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+
     def log(self) -> str:
         """What both processes have said last."""
         return f"{self.worker.log[-3000:]}\n{self.sink.log[-3000:]}"
@@ -242,10 +245,17 @@ def _fates(number: int, record: Record) -> Counter[tuple[str, int, str]]:
 
 def await_that(holds: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
     """Until `holds()` is true; fails with `what()` after the time."""
+    assert comes(holds, seconds), f"waited {seconds:g} s for {what()}"
+
+
+def comes(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether `holds()` becomes true within the time."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what()}"
+        if time.monotonic() > deadline:
+            return False
         time.sleep(LOOK_SECONDS)
+    return True
 
 
 def _variables(name: str, kafka: str, clickhouse: str, home: Path) -> dict[str, str]:
