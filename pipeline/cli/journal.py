@@ -13,10 +13,10 @@ import typer
 from pipeline import settings as settings_module
 from pipeline.cli import console
 from pipeline.settings import Settings
-from pipeline.topics import JOURNAL, SOURCE_TOPICS, physical
+from pipeline.topics import ALL_TOPICS, JOURNAL, SOURCE_TOPICS, physical
 
 if TYPE_CHECKING:
-    from pipeline.journal.ports import Bounds, Session
+    from pipeline.journal.ports import Bounds, Described, Describes, Session
     from pipeline.journal.verify import Check, Seen
 
 PROGRESS_S = 2.0  # between two lines of progress
@@ -62,6 +62,8 @@ def show(
 def verify(format_: _Format = console.Format.TABLE) -> None:
     """Check the whole chain of every partition: offsets, positions of every source topic, their bounds.
 
+    Also whether the topics are the ones that were read, by Kafka's ids, with as many partitions.
+
     Rivals are counted; they are no fault. Exit codes: 0 sound, 3 at least one fault, 1 Kafka absent.
 
     Examples:
@@ -73,7 +75,7 @@ def verify(format_: _Format = console.Format.TABLE) -> None:
     settings = settings_module.load()
     checks = asyncio.run(_verified(settings))
     if format_ is console.Format.JSON:
-        console.facts([_checked(check) | {"faults": check.faults, "positions": check.positions} for check in checks])
+        console.facts([_checked(check) | _told(check) for check in checks])
     else:
         console.table([_checked(check) for check in checks], _CHECKED)
         for check in checks:
@@ -89,7 +91,7 @@ async def _shown(settings: Settings, number: int, first: int | None, limit: int)
     if number >= count:
         console.fail(f"there is no partition {number}; the journal has 0 to {count - 1}", console.Exit.USAGE)
     async with _reader(settings).session() as session:
-        bounds, _ = await _bounds(session, settings, number)
+        bounds, _ = await _bounds(session, settings, number, [])
         if first and first >= bounds.next:
             held = f"the offsets {bounds.first} to {bounds.next - 1}" if bounds.next > bounds.first else "no record"
             console.fail(f"partition {number} holds {held}; there is none from {first} on", console.Exit.USAGE)
@@ -103,18 +105,29 @@ async def _verified(settings: Settings) -> list[Check]:
     from pipeline.journal.verify import Check
 
     checks = []
-    count = _partitions(settings)
+    from pipeline.journal.topics import KafkaTopics
+    from pipeline.kafka_security import kafka_client
+
+    count, topics = _partitions(settings), KafkaTopics(kafka_client(settings))
     async with _reader(settings).session() as session:
         for number in range(count):
-            journal, _ = await _bounds(session, settings, number)
+            journal, _ = await _bounds(session, settings, number, [])
             check = Check(number, journal.first)
             async for _ in _walk(session, settings, check, journal.next):
                 pass
             # A worker goes on meanwhile: the sources' bounds are asked after the journal was read.
-            _, sources = await _bounds(session, settings, number)
-            check.end(sources)
+            found = await _described(topics, settings)
+            there = [topic for topic in SOURCE_TOPICS if topic in found and found[topic].partitions > number]
+            _, sources = await _bounds(session, settings, number, there)
+            check.end(sources, found)
             checks.append(check)
     return checks
+
+
+async def _described(topics: Describes, settings: Settings) -> dict[str, Described]:
+    """The topics that there are, by unprefixed name."""
+    names = {physical(settings.topics.prefix, topic): topic for topic in ALL_TOPICS}
+    return {names[name]: said for name, said in (await topics.describe(names)).items()}
 
 
 async def _walk(session: Session, settings: Settings, check: Check, end: int) -> AsyncIterator[Seen]:
@@ -152,12 +165,14 @@ def _partitions(settings: Settings) -> int:
     return len(cluster.topics[name].partitions)
 
 
-async def _bounds(session: Session, settings: Settings, number: int) -> tuple[Bounds, dict[str, Bounds]]:
-    """What the journal's partition holds, and the source topics' by unprefixed name."""
+async def _bounds(
+    session: Session, settings: Settings, number: int, topics: list[str]
+) -> tuple[Bounds, dict[str, Bounds]]:
+    """What the journal's partition holds, and those of source topics by unprefixed name."""
     from pipeline.journal.ports import Place
 
     prefix = settings.topics.prefix
-    names = {topic: Place(physical(prefix, topic), number) for topic in (*SOURCE_TOPICS, JOURNAL)}
+    names = {topic: Place(physical(prefix, topic), number) for topic in (*topics, JOURNAL)}
     bounds = await session.bounds(list(names.values()))
     held = {topic: bounds[place] for topic, place in names.items()}
     return held.pop(JOURNAL), held
@@ -179,7 +194,16 @@ def _row(partition: int, seen: Seen) -> dict[str, Any]:
         "duplicates": sum(duplicates.events for duplicates in record.duplicates),
         "rejected": len(record.rejects),
         "sources": " ".join(f"{source.topic}:{source.first}-{source.next - 1}" for source in record.sources),
+        "runs": record.runs,
+        "topics": record.topics,
+        "partitions": record.partitions,
     }
+
+
+def _told(check: Check) -> dict[str, Any]:
+    """What a table has no room for."""
+    read = {"positions": check.positions, "topics": check.topics, "partitions": check.partitions}
+    return {"faults": check.faults, **read}
 
 
 def _checked(check: Check) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pipeline.core.record import Link, NotARecord, Record, UnknownFormat, decode
 from pipeline.journal.chain import FIRST, extends
-from pipeline.journal.ports import Bounds, Entry
+from pipeline.journal.ports import Bounds, Described, Entry
 
 FAULTS_MAX = 100  # told of one partition; the rest is counted
 
@@ -29,7 +29,11 @@ class Seen(NamedTuple):
 
 @dataclass
 class Check:
-    """Feed `take` every entry, then `end`. `positions` are what a worker would resume from."""
+    """Feed `take` every entry, then `end`.
+
+    `positions` are what a worker would resume from, `topics` the ids of the topics that were read, both by unprefixed
+    name; `partitions` is the number that the journal began with, 0 where no record says it.
+    """
 
     partition: int
     offset: int
@@ -42,6 +46,8 @@ class Check:
     stream_time: int = 0
     seeds: set[int] = field(default_factory=set)
     positions: dict[str, int] = field(default_factory=dict)
+    topics: dict[str, str] = field(default_factory=dict)
+    partitions: int = 0
     faults: list[str] = field(default_factory=list)
     faults_untold: int = 0
 
@@ -71,8 +77,16 @@ class Check:
             self.rivals += 1
         return Seen(entry, valid, link, record)
 
-    def end(self, bounds: Mapping[str, Bounds]) -> None:
-        """Compare the positions with what the source topics hold, by unprefixed name."""
+    def end(self, bounds: Mapping[str, Bounds], found: Mapping[str, Described] | None = None) -> None:
+        """Compare the positions with what the source topics hold, and the topics with the broker's (`found`)."""
+        for topic, said in (found or {}).items():
+            read = self.topics.get(topic, said.id)
+            if said.id and read != said.id:
+                self._fault(
+                    f"{topic}: the journal has read the topic of id {read}, but the broker has one of id {said.id}"
+                )
+            if self.partitions and said.partitions != self.partitions:
+                self._fault(f"{topic} has {said.partitions} partitions, but the journal began with {self.partitions}")
         for topic, position in sorted(self.positions.items()):
             held = bounds.get(topic)
             if held is None:
@@ -92,6 +106,12 @@ class Check:
         if record.stream_time < self.stream_time:
             self._fault(f"offset {offset}: stream time goes back")
         self.stream_time = max(self.stream_time, record.stream_time)
+        for topic, id_ in record.topics.items():
+            if self.topics.setdefault(topic, id_) != id_:
+                self._fault(f"offset {offset}: {topic} is the topic of id {id_}, not {self.topics[topic]} as before")
+        if self.partitions and record.partitions != self.partitions:
+            self._fault(f"offset {offset}: decided under {record.partitions} partitions, not {self.partitions}")
+        self.partitions = self.partitions or record.partitions
         for source in record.sources:
             expected = self.positions.get(source.topic, source.first)
             if source.first != expected:

@@ -35,21 +35,24 @@ class World:
         self.keeper = Keeper(folder, self.core, self.work, snapshot_events, seconds=1e9)
         self.partitions = Partitions("", self.core, (log, log), self.keeper, self.work)
 
-    async def recover(self) -> PartitionStore:
-        """Fold partition 0; its sources hold what the log has of them."""
-        await self.partitions.recover(0, TOPICS)
-        return self.partitions[0]
+    async def recover(self, partition: int = 0) -> PartitionStore:
+        """Fold a partition; its sources hold what the log has of them."""
+        await self.partitions.recover(partition, TOPICS)
+        return self.partitions[partition]
 
     async def write(self, store: PartitionStore, *slabs: Slab) -> None:
         """Decide and append a batch, as a worker does."""
         record = store.signed(self.core.decide(store.state, list(slabs)))
         value = encode(record, next_link(store.last_id, "w"))
-        store.accept(value, await self.log.append(JOURNAL, value), record)
+        place = JOURNAL._replace(partition=store.partition)
+        store.accept(value, await self.log.append(place, value), record)
 
 
-async def sourced(log: MemoryLog, n: int = 100) -> MemoryLog:
-    """A log whose source topics hold `n` events each."""
+async def sourced(log: MemoryLog, n: int = 100, partitions: int = 1) -> MemoryLog:
+    """A log whose source topics hold `n` events in each partition."""
+    log.partitions = partitions
     for topic in sorted(TOPICS):
-        for _ in range(n):
-            await log.append(Place(topic, 0), b"")
+        for place in (Place(topic, number) for number in range(partitions)):
+            for _ in range(n):
+                await log.append(place, b"")
     return log

@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,19 @@ def assert_exact(deployment: Deployment, partitions: set[int], without: frozense
     for (topic, partition), n in deployment.produced.items():
         if partition in partitions and topic not in without and n:
             assert found.get((topic, partition)) == list(range(n)), (topic, partition)
+
+
+def snapshotted(deployment: Deployment) -> subprocess.Popen[bytes]:
+    """A worker that read all there is, and took a snapshot of both partitions; one is written at a time."""
+    deployment.produce(100)
+    worker = deployment.start(**SNAPSHOTS, **LOOK)
+    deadline = time.monotonic() + DONE_S
+    while not all(f"partition {n}: snapshot up to journal offset" in deployment.told() for n in (0, 1)):
+        assert time.monotonic() < deadline, deployment.told()
+        deployment.produce(10)
+        time.sleep(0.5)
+    deployment.wait_complete(DONE_S)
+    return worker
 
 
 def positions(deployment: Deployment, partition: int) -> dict[str, int]:
@@ -211,10 +225,7 @@ def test_records_deleted_before_they_were_read_stop_a_running_worker_s_partition
 
 
 def test_a_journal_without_its_beginning_is_refused_until_a_snapshot_covers_it(pair: Deployment) -> None:
-    pair.produce(200)
-    worker = pair.start(**SNAPSHOTS, **LOOK)
-    pair.wait_complete(DONE_S)
-    pair.wait_told("partition 0: snapshot up to journal offset")
+    worker = snapshotted(pair)
     assert stopped(worker)[0] == 0
     state, aside = pair.home / "state", pair.home / "aside"
     shutil.move(state, aside)
@@ -222,14 +233,14 @@ def test_a_journal_without_its_beginning_is_refused_until_a_snapshot_covers_it(p
     pair.produce(5)
     pair.start(**LOOK)
     pair.wait_told(f"partition 0 is not read: {pair.prefix}journal begins at offset 1, and no snapshot covers what was")
-    wait_read(pair, 1, 205 * 11)
+    wait_read(pair, 1, pair.produced[EMAIL, 1] * 11)
     told = pair.told()
     assert "its beginning is gone, and a state without it would count copies again. Nothing was skipped: the" in told
     assert "Restore the topic or a snapshot; `tally topics plan` shows a retention that is not -1" in told
     before = told.count("partition 0 is ready")
     shutil.copytree(aside, state, dirs_exist_ok=True)
     pair.wait_told("partition 0 is ready", times=before + 1)  # by itself, at the next look
-    wait_until(lambda: positions(pair, 0) == dict.fromkeys(SOURCE_TOPICS, 205), DONE_S, pair.told)
+    wait_until(lambda: positions(pair, 0) == dict.fromkeys(SOURCE_TOPICS, pair.produced[EMAIL, 0]), DONE_S, pair.told)
     assert_exact(pair, {1})
 
 
@@ -248,10 +259,7 @@ def test_a_running_worker_whose_journal_was_deleted_under_it_refuses_that_partit
 
 
 def test_a_journal_made_anew_over_topics_whose_beginning_is_gone_is_refused(pair: Deployment) -> None:
-    pair.produce(200)
-    worker = pair.start(**SNAPSHOTS, **LOOK)
-    pair.wait_complete(DONE_S)
-    pair.wait_told("partition 0: snapshot up to journal offset")
+    worker = snapshotted(pair)
     delete_before(pair, EMAIL, 0, 50)
     make_anew(pair, JOURNAL)
     pair.wait_told("partition 0 is not read: the journal's partition 0 is empty, but ")
@@ -259,7 +267,7 @@ def test_a_journal_made_anew_over_topics_whose_beginning_is_gone_is_refused(pair
     pair.produce(5)
     pair.start(**LOOK)
     pair.wait_told("partition 0 is not read: the journal's partition 0 is empty, but the snapshot ")
-    wait_read(pair, 1, 205 * 11)
+    wait_read(pair, 1, pair.produced[EMAIL, 1] * 11)
     told = pair.told()
     assert (
         "it was made anew or lost its records. events.email begins at offset 50: what was before could not be" in told

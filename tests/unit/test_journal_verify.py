@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Record, Source, encode
 from pipeline.journal.chain import FIRST, next_link
-from pipeline.journal.ports import Bounds, Entry
+from pipeline.journal.ports import Bounds, Described, Entry
 from pipeline.journal.verify import FAULTS_MAX, Check
 from tests.contract.counting import RULES
 
@@ -25,11 +27,17 @@ class Chain:
         self.entries.append(Entry(len(self.entries), encode(record, link)))
         self.last_id = link.id if valid else self.last_id
 
-    def check(self, bounds: Bounds = HELD) -> Check:
+    def add_sources(self, sources: list[Source], **more: Any) -> None:
+        """A valid record of these sources."""
+        link = next_link(self.last_id, "w")
+        self.entries.append(Entry(len(self.entries), encode(Record(RULES, 0, sources, **more), link)))
+        self.last_id = link.id
+
+    def check(self, bounds: Bounds = HELD, found: dict[str, Described] | None = None) -> Check:
         check = Check(0, 0)
         for entry in self.entries:
             check.take(entry)
-        check.end({EMAIL: bounds})
+        check.end({EMAIL: bounds, "events.sms": bounds}, found)
         return check
 
 
@@ -71,6 +79,37 @@ def test_missing_offsets_are_a_fault() -> None:
 
 def test_a_beginning_that_is_gone_is_a_fault() -> None:
     assert Check(0, 7).faults == ["begins at offset 7: the journal's beginning is gone"]
+
+
+def test_several_entries_of_a_topic_in_one_record_continue_each_other() -> None:
+    chain = Chain()
+    runs = [Source(EMAIL, 0, 2, 2), Source("events.sms", 0, 1, 1), Source(EMAIL, 2, 5, 3)]
+    chain.add_sources(runs)
+    chain.add_sources([Source(EMAIL, 5, 6, 1), Source(EMAIL, 7, 8, 1)])
+    assert chain.check().faults[0] == "offset 1: events.email goes on at 7, not 6: a gap"
+
+
+def test_a_topic_that_is_not_the_one_that_was_read_is_a_fault() -> None:
+    chain = Chain()
+    chain.add_sources([Source(EMAIL, 0, 2, 2)], topics={EMAIL: "a"}, partitions=4)
+    chain.add_sources([Source(EMAIL, 2, 3, 1)], partitions=4)
+    check = chain.check(found={EMAIL: Described("a", 4)})
+    assert (check.faults, check.topics, check.partitions) == ([], {EMAIL: "a"}, 4)
+    assert chain.check(found={EMAIL: Described("", 4)}).faults == []
+    assert chain.check(found={EMAIL: Described("b", 8)}).faults == [
+        "events.email: the journal has read the topic of id a, but the broker has one of id b",
+        "events.email has 8 partitions, but the journal began with 4",
+    ]
+
+
+def test_a_topic_or_a_number_of_partitions_that_changes_within_the_journal_is_a_fault() -> None:
+    chain = Chain()
+    chain.add_sources([Source(EMAIL, 0, 2, 2)], topics={EMAIL: "a"}, partitions=4)
+    chain.add_sources([Source(EMAIL, 2, 3, 1)], topics={EMAIL: "b"}, partitions=8)
+    assert chain.check().faults == [
+        "offset 1: events.email is the topic of id b, not a as before",
+        "offset 1: decided under 8 partitions, not 4",
+    ]
 
 
 def test_positions_outside_their_topic_are_faults() -> None:

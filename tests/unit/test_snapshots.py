@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.journal.memory import MemoryLog
-from pipeline.refusal import WrongSetting
+from pipeline.journal.ports import Described, Place
+from pipeline.refusal import Refused, WrongSetting
 from pipeline.state import snapshots as module
 from pipeline.state.core import copied
 from pipeline.state.keeper import Keeper
@@ -181,6 +182,41 @@ def test_a_snapshot_that_is_ahead_of_the_journal_is_deleted(tmp_path: Path) -> N
         world = World(log, folder)
         assert (await world.recover()).positions == {EMAIL: 1}
         assert world.keeper.snapshots(0).newest_first() == []
+
+    run(story, tmp_path)
+
+
+def test_a_snapshot_of_a_journal_that_is_no_more_is_a_witness_until_it_is_sure_that_nothing_is_skipped(
+    tmp_path: Path,
+) -> None:
+    async def story(log: MemoryLog, folder: Path) -> None:
+        await snapshotted(log, folder)
+        log.truncate(JOURNAL, 0)
+        log.trim(Place(EMAIL, 0), 2)
+        for _ in range(2):  # two processes, one after the other
+            world = World(log, folder)
+            newest = world.keeper.snapshots(0).newest_first()[0]
+            with pytest.raises(Refused) as error:
+                await world.recover()
+            said = f"is empty, but the snapshot {newest} says that it went up to offset 3: it was made anew or lost its"
+            assert said in str(error.value)
+            assert len(world.keeper.snapshots(0).newest_first()) == 2
+        log.first.clear()
+        await World(log, folder).recover()
+        assert World(log, folder).keeper.snapshots(0).newest_first() == []
+
+    run(story, tmp_path)
+
+
+def test_a_snapshot_knows_the_topics_and_their_number_of_partitions(tmp_path: Path) -> None:
+    async def story(log: MemoryLog, folder: Path) -> None:
+        await snapshotted(log, folder)
+        log.trim(JOURNAL, 3)
+        restored = await World(log, folder).recover()
+        assert (restored.topics, restored.partitions) == ({EMAIL: "1"}, 1)
+        log.topics[EMAIL] = Described("2", 1)
+        with pytest.raises(Refused, match=r"events\.email was deleted and made anew"):
+            await World(log, folder).recover()
 
     run(story, tmp_path)
 

@@ -52,6 +52,14 @@ async def open_lane(lane: Lane, epoch: int, positions: dict[str, int]) -> None:
     lane.open(positions)
 
 
+async def until_ready(one: Lane) -> None:
+    for _ in range(200):
+        if one.ready:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not ready")
+
+
 async def ready(one: Lane, recovery: Recovery, seconds: float = 2.0) -> bool:
     """Whether the lane becomes ready in time."""
     activating = Activation(recovery, TOPICS, open_lane)
@@ -106,6 +114,55 @@ def test_a_refusal_is_told_and_looked_at_again(
     assert ("partition 2 is not read: events.email is gone. Restore it", logging.ERROR) in [
         (record.getMessage(), record.levelno) for record in caplog.records
     ]
+
+
+def test_the_same_refusal_is_told_once_and_after_the_lane_was_ready_anew(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(activation, "REFUSED_S", 0.001)
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+
+    async def story() -> None:
+        one = lane()
+        same = [Refused(f"events.email holds {n} to 9") for n in range(5)]
+        recovery = Recovery(*same, Refused("another"), same[0])
+        activating = Activation(recovery, TOPICS, open_lane)
+        activating.start(one)
+        await until_ready(one)
+        assert told() == [
+            f"partition 2 is not read: {text}"
+            for text in ("events.email holds 0 to 9", "another", "events.email holds 0 to 9")
+        ]
+        one.close()
+        recovery.faults = [same[0]]
+        activating.start(one)
+        await until_ready(one)
+        assert len(told()) == 4
+
+    asyncio.run(story())
+
+
+def test_a_refusal_is_told_again_after_an_hour(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(activation, "REFUSED_S", 0.001)
+    monkeypatch.setattr(activation, "REMIND_S", 0.0)
+    asyncio.run(ready(lane(), Recovery(*[Refused("gone")] * 3)))
+    assert caplog.text.count("partition 2 is not read: gone") == 3
+
+
+def test_half_a_lane_of_added_partitions_is_refused_for_that_reason(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        recovery = Recovery()
+        recovery.added = Refused("partitions were added")
+        assert not await ready(lane(frozenset({"events.sms"})), recovery, 0.1)
+        assert recovery.calls == 0
+
+    asyncio.run(story())
+    assert "partition 2 is not read: partitions were added" in caplog.text
+    assert "assignment gives" not in caplog.text
 
 
 def test_half_a_lane_is_refused(caplog: pytest.LogCaptureFixture) -> None:

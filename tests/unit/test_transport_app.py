@@ -34,6 +34,10 @@ def test_a_partition_number_goes_whole_to_one_worker_and_a_rebalance_waits_for_i
     assert (conf.table_standby_replicas, conf.stream_wait_empty) == (1, True)
 
 
+def test_an_offset_that_is_gone_is_never_jumped_over(tmp_path: Path) -> None:
+    assert faust_app(settings(tmp_path)).conf.consumer_auto_offset_reset == "none"
+
+
 def test_all_bootstrap_servers_are_taken(tmp_path: Path) -> None:
     assert [str(url) for url in brokers(settings(tmp_path))] == ["kafka://one:9092", "kafka://two:9093"]
 

@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException
+from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.core.batch import Slab
 from pipeline.transport import slabs as module
-from pipeline.transport.slabs import TAKE_BYTES, NotPlain, take
+from pipeline.transport.slabs import TAKE_BYTES, NotPlain, OutOfRange, take
 
 TP = TopicPartition("x.events.email", 2)
 TOPIC = "events.email"
@@ -102,3 +108,24 @@ def test_a_wrong_checksum_is_an_error() -> None:
 def test_a_transactions_record_is_refused_by_name() -> None:
     with pytest.raises(NotPlain, match=r"x\.events\.email, partition 2, offset 3: a record of a transaction"):
         take(TOPIC, result([record_batch(3, [b"a"], transactional=True)], 3), 100)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OffsetOutOfRangeError({TP: 5}), OutOfRange),
+        (NoOffsetForPartitionError(TP), OutOfRange),
+        (TopicAuthorizationFailedError("x"), TopicAuthorizationFailedError),
+    ],
+)
+def test_an_offset_that_the_broker_has_not_is_told_by_its_place(error: KafkaError, raised: type[Exception]) -> None:
+    held = fetcher({TP: FetchError(error=error, backoff=0)})
+    with pytest.raises(raised) as met:
+        module._drain(held, {TP.topic: TOPIC}, {2})
+    assert not isinstance(met.value, OutOfRange) or met.value.tp == TP
+
+
+def test_an_error_of_a_partition_that_is_not_wanted_waits() -> None:
+    held = fetcher({TP: FetchError(error=OffsetOutOfRangeError({TP: 5}), backoff=0)})
+    assert module._drain(held, {TP.topic: TOPIC}, {3}) == {}
+    assert TP in held._records
