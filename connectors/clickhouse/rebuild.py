@@ -152,10 +152,8 @@ class Rebuild:
             service.close()
             self.rows += sink.rows
         for partition, why in sorted(sink.refused.items()):
-            raise RebuildRefused(
-                f"journal partition {partition}: {why.replace(ranges.MEND, '').strip()} The journal is not the one that"
-                f" the rebuild into {self.names.fresh} began with: begin anew with --anew"
-            )
+            mend = f"It is not the journal that {self.names.fresh} was filled from: begin again with --anew"
+            raise RebuildRefused(f"journal partition {partition}: {why.replace(ranges.MEND, mend)}")
 
     def discard(self) -> None:
         """Drop the fresh tables, so that another rebuild can begin.

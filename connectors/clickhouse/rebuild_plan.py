@@ -29,11 +29,6 @@ class Plan:
     live_bytes: int
     free_bytes: int
 
-    @property
-    def records(self) -> int:
-        """Of the journal."""
-        return sum(b.high for b in self.bounds.values())
-
 
 def plan(settings: Settings, now: datetime) -> Plan:
     """The rebuild that was begun and not finished, else a new one.
@@ -44,7 +39,6 @@ def plan(settings: Settings, now: datetime) -> Plan:
     """
     journal = Journal(settings)
     bounds = journal.bounds()
-    refuse_headless(bounds)
     service = Service(target(settings), QUERY_SECONDS_MAX)
     live = service.target.database
     try:
@@ -53,6 +47,8 @@ def plan(settings: Settings, now: datetime) -> Plan:
         free = int(service.query(sql.free_bytes()).rows[0][0])
     finally:
         service.close()
+    if begun is None:
+        refuse_headless(bounds)
     place, stamp = begun or ("", sql.stamp(now))
     names = sql.names(live, settings.sink.group_id, stamp)
     at = At(names, place or names.fresh)

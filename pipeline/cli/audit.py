@@ -74,6 +74,7 @@ def _once(found: Audit, metrics_file: Path | None, format_: console.Format) -> N
     _measure(found, metrics_file)
     show(found, format_)
     if found.differences:
+        console.say("where ClickHouse is off, `tally rebuild clickhouse` fills its tables anew from the journal")
         raise SystemExit(int(console.Exit.DIFFERENT))
 
 

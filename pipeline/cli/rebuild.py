@@ -71,6 +71,8 @@ def clickhouse(
             _show(settings, found, format_)
             return
         console.say(_intention(found))
+        if found.free_bytes < found.live_bytes:
+            console.say(_space(found) + ": the fresh ones may not fit beside them")
         result = _rebuilt(settings, found, drop_old, (progress, audits))
     _tell(settings, result | {"seconds": round(time.monotonic() - began, 3)}, audits, format_)
 
@@ -122,14 +124,14 @@ def _told_faults() -> Iterator[None]:
     from connectors.clickhouse.rebuild_exchange import RebuildRefused
     from connectors.clickhouse.service import Refused, Unavailable
     from connectors.clickhouse.sink import FATAL
-    from connectors.clickhouse.source import KafkaAway
+    from connectors.clickhouse.source import KafkaAway, NoJournal
     from pipeline.audit.faults import AuditFailed
     from pipeline.refusal import WrongSetting
 
     again = "Run `tally rebuild clickhouse` again: it goes on where it stopped"
     try:
         yield
-    except (RebuildRefused, JournalGone) as error:
+    except (RebuildRefused, JournalGone, NoJournal) as error:
         console.fail(str(error))
     except WrongSetting as error:
         console.fail(str(error), error.code)
@@ -229,7 +231,11 @@ def _show(settings: Settings, found: Plan, format_: console.Format) -> None:
         f"{_intention(found)}, group {found.at.names.group}, then exchanged with those of {facts['database']}, which"
         f" are kept in {found.at.names.former}{waits}"
     )
-    console.say(f"the live tables take {found.live_bytes / MIB:,.1f} MiB; {found.free_bytes / MIB:,.1f} MiB are free")
+    console.say(_space(found))
+
+
+def _space(found: Plan) -> str:
+    return f"the live tables take {found.live_bytes / MIB:,.1f} MiB, {found.free_bytes / MIB:,.1f} MiB are free"
 
 
 def _count(members: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ own uniques.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ class AuditWorld(World):
     def __init__(self, kafka: str, clickhouse: str, folder: Path, seed: int) -> None:
         super().__init__(kafka, clickhouse, folder)
         self.settings |= {"TALLY_HASH_SEED": f"{SEED:016x}"}
-        self._journals = [journal(number, random.Random(seed + number)) for number in range(self.partitions)]
+        self._journals = [_journal_of(number, seed + number) for number in range(self.partitions)]
 
     def publish_journals(self) -> None:
         """The whole journal of each partition, with a rival's copy of one record that every reader must ignore."""
@@ -52,6 +53,11 @@ class AuditWorld(World):
                 self.service.insert(table, content.columns, content.stream, token(number, 0, offsets[-1]))
             done = Position(offsets[-1] + 1, read_link(values[-1]).id, offsets[-1])
             self.commit(number, done.offset, metadata(done))
+
+
+@functools.cache
+def _journal_of(partition: int, seed: int) -> tuple[bytes, ...]:
+    return tuple(journal(partition, random.Random(seed)))
 
 
 def journal(partition: int, chance: random.Random) -> list[bytes]:

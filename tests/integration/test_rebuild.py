@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from connectors.clickhouse import migrations
+from connectors.clickhouse import rebuild_statements as sql
 from connectors.clickhouse.rebuild_group import Commit, Group, GroupTaken
+from connectors.clickhouse.service import Refused
 from pipeline.cli.console import Exit
 from pipeline.settings import load
-from tests.integration.rebuild_world import KILLED, RebuildWorld
+from tests.integration.rebuild_world import RebuildWorld
+from tests.integration.sink_world import await_that
 
 KILLS = 3
 WHOLE = 11  # records of each partition
@@ -28,6 +33,14 @@ def world(kafka: str, clickhouse: str, tmp_path: Path, seed: int) -> Iterator[Re
     made.migrate()
     yield made
     made.drop()
+
+
+def made_again(world: RebuildWorld) -> bool:
+    try:
+        world.make_topic()
+    except KafkaException:  # the old one is still being deleted
+        return False
+    return True
 
 
 def go_on(world: RebuildWorld, begin: int) -> None:
@@ -92,9 +105,9 @@ def test_a_rebuild_killed_again_and_again_goes_on_and_is_exact(world: RebuildWor
 
 def test_a_rebuild_killed_in_any_gap_of_the_exchange_is_finished_by_the_next(world: RebuildWorld) -> None:
     world.publish_part(0, 9)
-    assert world.rebuild(gap=0).code == KILLED
     before = world.uuids()
-    assert world.rebuild(gap=1).code == KILLED  # behind the fence
+    world.die_at(0, 1)  # in front of the exchange, and behind the fence
+    assert world.uuids() == before
     with world.sink() as sink:
         sink.await_line("`tally rebuild clickhouse` has begun to exchange the tables")
         ended = world.rebuild()
@@ -103,19 +116,16 @@ def test_a_rebuild_killed_in_any_gap_of_the_exchange_is_finished_by_the_next(wor
         assert sink.stop() == 0
     assert world.uuids() != before
     undo(world)
-    for gap in (
-        1,
-        2,
-        3,
-        4,
-        5,
-        6,
-    ):  # behind views dropped, database claimed, tables completed, exchanged, views, commits
-        assert world.rebuild(gap=gap).code == KILLED
-        assert world.databases("former") == []
+    (first,) = world.databases("exchange")
+    world.die_at(1, 2, 3, 4, 5, 6)  # behind: views dropped, name claimed, tables completed, exchanged, views, commits
+    assert world.databases("former") == []
     ended = world.rebuild()
     assert (ended.code, ended.found["end"], ended.found["audit"]) == (Exit.OK, "exchanged", None), ended.err
     assert (world.databases("fresh"), world.databases("exchange")) == ([], [])
+    after, place = world.uuids(), replace(world.service.target, database=first)
+    with pytest.raises(Refused):  # what an earlier one, frozen in front of its statement, would say when it wakes up
+        world.service.command(sql.exchange(world.service.target, place, ["events"]))
+    assert world.uuids() == after
     go_on(world, 9)
 
 
@@ -136,6 +146,8 @@ def test_tables_that_were_damaged_or_dropped_are_right_again_and_the_former_ones
         f"DROP TABLE {world.name}.person_map SYNC",
         f"DROP VIEW {world.name}.engagement_mv SYNC",
         f"DROP VIEW {world.name}.engagement_daily SYNC",
+        f"ALTER TABLE {world.name}.alerts ADD COLUMN more String DEFAULT 'another layout' {SETTLED}",
+        f"ALTER TABLE {world.name}.migrations UPDATE sha256 = 'of another text' WHERE number = 1 {SETTLED}",
     ):
         world.service.command(damage)
     ended = world.rebuild("--drop-old")
@@ -156,13 +168,43 @@ def test_fresh_tables_that_were_tampered_with_are_not_exchanged(world: RebuildWo
     assert ended.found["audit"]["drift"] > 0
     assert "Nothing was exchanged" in ended.err
     assert "--anew" in ended.err
-    assert world.rebuild("--anew", gap=0).code == KILLED  # audited
+    world.die_at(0, options=["--anew"])  # audited
     (anew,) = world.databases("fresh")
     world.service.command(f"ALTER TABLE {anew}.engagement DELETE WHERE type = 'email_opened' {SETTLED}")
     ended = world.rebuild()
     assert (ended.code, ended.found["audit"]) == (Exit.DIFFERENT, None)
     assert any("accepted in engagement" in difference for difference in ended.found["differences"])
     assert (world.uuids(), anew != fresh) == (before, True)
+
+
+def test_a_journal_that_is_replaced_while_it_is_rebuilt_is_refused_until_it_is_begun_anew(world: RebuildWorld) -> None:
+    world.publish_part(0)
+    world.settings["TALLY_SINK__ROWS"] = "1"
+    world.kill_at(200)
+    world.delete_topic()
+    await_that(lambda: made_again(world), lambda: "the topic to be made again")
+    world.publish_part(0, 8)
+    ended = world.rebuild()
+    assert ended.code == Exit.FAILED
+    assert "they are another journal's. It is not the journal that" in ended.err
+    assert "begin again with --anew" in ended.err
+    assert world.rebuild("--anew").code == Exit.OK
+    world.assert_exact()
+
+
+def test_on_a_cluster_every_statement_is_one_that_the_engine_reads(world: RebuildWorld) -> None:
+    live = replace(world.service.target, cluster="main")
+    fresh = replace(live, database="fresh")
+    texts = [migration.text for migration in migrations.committed()]
+    made = [*sql.make_tables(live, texts), *sql.make_views(live, texts), sql.create_notes(fresh), sql.storage(live)]
+    made += [
+        sql.exchange(live, fresh, ["events", "intake"]),
+        sql.rename(fresh, "x"),
+        sql.drop(live, "x"),
+        sql.views(live),
+    ]
+    for statement in made:
+        world.service.query("SELECT formatQuery({sql:String})", {"sql": statement})  # parsed, not run
 
 
 def test_a_journal_without_its_beginning_is_refused_and_a_dry_run_changes_nothing(world: RebuildWorld) -> None:
