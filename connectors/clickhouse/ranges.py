@@ -13,7 +13,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from connectors.clickhouse import footprint
 from connectors.clickhouse.rows import Decided
+from connectors.clickhouse.settings import RANGE_ROWS_BYTES_MAX
 from pipeline.core.record import Link, NotARecord, Record, decode, read_link
 from pipeline.journal import chain
 
@@ -47,7 +49,7 @@ class Limits(NamedTuple):
     """When a range is large or old enough."""
 
     rows: int
-    size: int  # bytes of journal
+    size: int  # bytes of records as they wait
     linger_seconds: float
 
 
@@ -66,7 +68,8 @@ class _Item:
     offset: int
     id: int
     record: Record | None  # None: outside the chain
-    size: int
+    size: int  # bytes of memory while it waits
+    rows_bytes: int  # more of them once its events are rows
 
     @property
     def rows(self) -> int:
@@ -146,8 +149,9 @@ class Lane:
     next: int
     limits: Limits
     open: Range | None = None
-    size: int = 0  # bytes of journal that wait
+    size: int = 0  # bytes of records that wait
     _rows: int = 0
+    _rows_bytes: int = 0
     _since: float = 0.0
     _ignored_run: int = 0
     _last: int = field(init=False)
@@ -175,10 +179,12 @@ class Lane:
                 )
             return
         if value is None or link is None or not chain.extends(link, self._last):
-            self._add(_Item(offset, chain.FIRST, None, 0), now)
+            self._add(_Item(offset, chain.FIRST, None, 0, 0), now)
             return
         self._last = link.id
-        self._add(_Item(offset, link.id, decode(value)[1], len(value)), now)
+        record = decode(value)[1]
+        size = footprint.waiting(record, len(value))
+        self._add(_Item(offset, link.id, record, size, footprint.decompressed(record.events)), now)
 
     def due(self, now: float) -> bool:
         """Whether a range can be cut, or one is open."""
@@ -189,6 +195,7 @@ class Lane:
         if not self._items:
             return False
         large = self._rows >= self.limits.rows or self.size >= self.limits.size
+        large = large or self._rows_bytes >= RANGE_ROWS_BYTES_MAX
         return large or now - self._since >= self.limits.linger_seconds
 
     @property
@@ -202,6 +209,7 @@ class Lane:
             items = self._cut_fixed(self.committed.end) if self.committed.end is not None else self._cut_some()
             self._rows -= sum(i.rows for i in items)
             self.size -= sum(i.size for i in items)
+            self._rows_bytes -= sum(i.rows_bytes for i in items)
             self._since = now
             valid = [i for i in items if i.record is not None]
             end = items[-1].offset + 1
@@ -231,6 +239,7 @@ class Lane:
         self._items.append(item)
         self._rows += item.rows
         self.size += item.size
+        self._rows_bytes += item.rows_bytes
 
     def _cut_fixed(self, end: int) -> list[_Item]:
         items = []
@@ -240,11 +249,11 @@ class Lane:
         return items
 
     def _cut_some(self) -> list[_Item]:
-        items, rows, size = [], 0, 0
-        while self._items and rows < self.limits.rows and size < self.limits.size:
+        items, rows, size, rows_bytes = [], 0, 0, 0
+        while self._items and rows < self.limits.rows and size < self.limits.size and rows_bytes < RANGE_ROWS_BYTES_MAX:
             item = self._items.popleft()
             items.append(item)
-            rows, size = rows + item.rows, size + item.size
+            rows, size, rows_bytes = rows + item.rows, size + item.size, rows_bytes + item.rows_bytes
         return items
 
 

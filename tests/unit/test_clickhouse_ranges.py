@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.clickhouse import footprint, ranges
 from connectors.clickhouse.ranges import (
     IGNORED_RUN_MAX,
     NOWHERE,
@@ -25,7 +26,7 @@ from connectors.clickhouse.ranges import (
 )
 from connectors.clickhouse.rows import translate
 from pipeline.core.framing import FRAME_BYTES
-from pipeline.core.record import FORMAT, Link, Record, Source, UnknownFormat, encode
+from pipeline.core.record import FORMAT, Link, Record, Rejected, Source, UnknownFormat, encode
 from tests.integration.sink_journal import RULES, Partition, chained
 
 LIMITS = Limits(rows=40, size=1 << 20, linger_seconds=1.0)
@@ -71,9 +72,34 @@ def test_a_range_waits_for_its_rows_or_its_linger() -> None:
     assert found.due(5.5)
 
 
+def test_a_range_takes_no_more_records_than_may_be_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(7)
+    records = list(Partition(0, chance).records(6, 10))
+    values = [encode(one, Link(n + 1, n, "w")) for n, one in enumerate(records)]
+    first, second = (footprint.decompressed(one.events) for one in records[:2])
+    monkeypatch.setattr(ranges, "RANGE_ROWS_BYTES_MAX", first + second)
+    found = lane(limits=Limits(rows=10_000, size=1 << 30, linger_seconds=60))
+    found.take(0, values[0], 0.0)
+    assert not found.due(0.0)
+    for offset in range(1, 6):
+        found.take(offset, values[offset], 0.0)
+        assert found.due(0.0)
+    assert found.cut(0.0).intent.end == 2
+    found.finish()
+    assert found.due(0.0)
+
+
+def test_a_record_of_small_rejects_waits_as_what_it_takes_in_memory() -> None:
+    rejects = [Rejected("events.sms", n, 0, "a", "not_framed", "", b"x", 1) for n in range(100)]
+    found = lane()
+    found.take(0, encode(Record(RULES, 0, [], rejects=rejects), Link(1, 0, "w")), 0.0)
+    assert found.size > 100 * footprint.ENTRY_BYTES
+
+
 def test_a_range_waits_no_longer_than_for_its_bytes() -> None:
     one = value(1, 0)
-    found = lane(limits=Limits(rows=1000, size=2 * len(one), linger_seconds=60))
+    size = footprint.waiting(record(), len(one))
+    found = lane(limits=Limits(rows=1000, size=2 * size, linger_seconds=60))
     found.take(0, one, 0.0)
     assert not found.due(0.0)
     found.take(1, value(2, 1), 0.0)
