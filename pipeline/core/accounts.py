@@ -76,7 +76,7 @@ def with_plan(plans: tuple[Plan, ...], plan: Plan) -> tuple[Plan, ...]:
 def judge(plans: tuple[Plan, ...], cycle_end: int) -> Plan | None:
     """The plan that judges a cycle: the latest dated before its end, as it was first said."""
     at = bisect.bisect_left(plans, cycle_end, key=lambda plan: plan.occurred_at) - 1
-    while at > 0 and _says_the_same(plans[at - 1], plans[at]):
+    while at > 0 and says_the_same(plans[at - 1], plans[at]):
         at -= 1
     return plans[at] if at >= 0 else None
 
@@ -86,7 +86,8 @@ def needed(threshold: float, allowance: int) -> int:
     return math.ceil(Fraction(str(threshold)) * allowance)
 
 
-def _says_the_same(one: Plan, other: Plan) -> bool:
+def says_the_same(one: Plan, other: Plan) -> bool:
+    """Whether two plans measure a cycle alike: what either has alerted, the other does not alert again."""
     return one.allowance == other.allowance and one.thresholds == other.thresholds
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.accounts import Accounts, Cycle, Cycles, judge, needed, with_plan
+from pipeline.core.accounts import Accounts, Cycle, Cycles, judge, needed, says_the_same, with_plan
 from pipeline.core.cycles import cycle_of, cycle_starts, month_of
 from pipeline.core.forecast import Pace, used_lately, will_run_out
 from pipeline.core.hashing import Codes, Ints, Mask
@@ -114,8 +114,8 @@ class Book:
         start, end = cycle_of(plan.anchor_day, plan.time_zone, plan.occurred_at)
         cycles[start] = self._until(account, start, end)
         for start, cycle in sorted(cycles.items()):
-            now = judge(self.plans(account), cycle.end)
-            if now is None or now == was.get(start):
+            now, before = judge(self.plans(account), cycle.end), was.get(start)
+            if now is None or (before is not None and says_the_same(before, now)):
                 continue
             reached = frozenset(t for t in now.thresholds if cycle.used >= needed(t, now.allowance))
             cycles[start] = cycle._replace(crossed=reached)

@@ -127,8 +127,8 @@ def _set_plan(ledger: Ledger, event: Event) -> None:
     _cycle_until(ledger, (account, start), end)
     for cycle in sorted(cycle for cycle in ledger.counts if cycle[0] == account):
         count = ledger.counts[cycle]
-        now = judge(plans, count.end)
-        if now is not None and now is not before.get(cycle):
+        now, former = judge(plans, count.end), before.get(cycle)
+        if now is not None and (former is None or _terms(former) != _terms(now)):
             count.crossed.clear()
             _alert(ledger, cycle, now, event["occurred_at"])
 

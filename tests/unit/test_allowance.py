@@ -188,6 +188,21 @@ def test_the_same_plan_said_again_alerts_no_more() -> None:
     assert alerts(partition) == [(1.0, 1, 1)]
 
 
+def test_an_earlier_plan_that_says_the_same_and_comes_late_alerts_no_more() -> None:
+    partition = Partition()
+    partition.send(planned(1, thresholds=[1.0]), bought(), at_ms=MARCH_10)
+    partition.send(planned(1, MARCH_10 - 1, thresholds=[1.0]), at_ms=MARCH_10 + 1)
+    assert alerts(partition) == [(1.0, 1, 1)]
+
+
+def test_a_plan_that_comes_late_between_two_that_say_the_same_has_been_overtaken() -> None:
+    partition = Partition()
+    partition.send(planned(1, thresholds=[1.0]), planned(1, MARCH_10 + 2, thresholds=[1.0]), at_ms=MARCH_10 + 2)
+    partition.send(bought(), at_ms=MARCH_10 + 3)
+    partition.send(planned(2, MARCH_10 + 1, thresholds=[0.5]), at_ms=MARCH_10 + 4)
+    assert alerts(partition) == [(1.0, 1, 1)]
+
+
 def test_a_plan_does_not_judge_cycles_that_ended_before_it() -> None:
     partition = Partition()
     partition.send(bought(APRIL - 1), at_ms=APRIL - 1)
