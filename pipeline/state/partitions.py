@@ -24,8 +24,8 @@ from pipeline.state.positions import Lost, resume
 from pipeline.state.snapshots import Doubtful, read_columns, read_header
 from pipeline.state.store import START, Mark, PartitionStore
 from pipeline.state.threads import WorkThread
-from pipeline.state.truth import require_partitions, require_same, require_topics
-from pipeline.topics import ALL_TOPICS, JOURNAL, physical
+from pipeline.state.truth import moved, require_partitions, require_same, require_topics
+from pipeline.topics import ALL_TOPICS, JOURNAL, SOURCE_TOPICS, physical
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Partitions:
         self._prefix, self._core, self._keeper, self._work = prefix, core, keeper, work
         self._reads, self._describes = kafka
         self._stores: dict[int, PartitionStore] = {}
+        self._told = ""  # of partition numbers that no worker is given
         self._lost: dict[int, Lost] = {}
         self._unheld: dict[int, list[Path]] = {}  # snapshots whose last record the journal does not hold
         self._folds = asyncio.Semaphore(FOLDS_MAX)
@@ -82,6 +83,7 @@ class Partitions:
         positions = resume(partition, topics, store.positions, held, self._lost.get(partition))
         self._forget(partition)
         store.found, store.began = found, began
+        self._tell_unassigned(began, found)
         return positions
 
     async def require_partitions(self, partition: int) -> None:
@@ -156,6 +158,15 @@ class Partitions:
                 "their topics. Restore the topic or a snapshot; `tally topics plan` shows a retention that is not -1"
             )
         return PartitionStore(place.partition, self._core)
+
+    def _tell_unassigned(self, began: int, found: dict[str, Described]) -> None:
+        """Partition numbers that only some topics have are given to no worker: nobody else would tell of them."""
+        counts = [found[topic].partitions for topic in SOURCE_TOPICS]
+        number = min(counts)
+        told = f"partition {number} is not read: {moved(number, began, found)}" if number < max(counts) else ""
+        if told and told != self._told:
+            log.error("%s", told)
+        self._told = told
 
     def _forget(self, partition: int) -> None:
         """What a lost journal left behind is of no use any more."""

@@ -8,7 +8,6 @@ old partition number belongs there; with any other count nothing is sure.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from pipeline.journal.ports import Described
@@ -62,15 +61,22 @@ def require_partitions(partition: int, began: int, found: Mapping[str, Described
     Raises:
         Refused: it does, or may.
     """
-    faults = list(_moved(partition, began, found))
-    if faults:
-        counts = Counter(said.partitions for said in found.values() if said.partitions != began)
-        told = "; ".join(f"{_which(found, count)} has {count} partitions" for count in sorted(counts))
-        raise Refused(
-            f"{told}; the journal began with {began}. The number decides in which partition an account is "
-            f"(murmur2 of its id, mod the number): {faults[0]}. {_WAITS}. Kafka takes no partition away, so to count "
-            f"that, {_ANEW}"
-        )
+    said = moved(partition, began, found)
+    if said:
+        raise Refused(said)
+
+
+def moved(partition: int, began: int, found: Mapping[str, Described]) -> str:
+    """Why this partition number holds other accounts than when the journal began; empty: it does not."""
+    why = next(_why_moved(partition, began, found), "")
+    if not why:
+        return ""
+    counts = sorted({said.partitions for said in found.values()} - {began})
+    told = "; ".join(f"{_which(found, count)} has {count} partitions" for count in counts)
+    return (
+        f"{told}; the journal began with {began}. The number decides in which partition an account is (murmur2 of its "
+        f"id, mod the number): {why}. {_WAITS}. Kafka takes no partition away, so to count that, {_ANEW}"
+    )
 
 
 def _which(found: Mapping[str, Described], count: int) -> str:
@@ -78,7 +84,7 @@ def _which(found: Mapping[str, Described], count: int) -> str:
     return "every topic" if len(topics) == len(found) else "each of " * (len(topics) > 1) + ", ".join(topics)
 
 
-def _moved(partition: int, began: int, found: Mapping[str, Described]) -> Iterator[str]:
+def _why_moved(partition: int, began: int, found: Mapping[str, Described]) -> Iterator[str]:
     for said in found.values():
         if said.partitions % began:
             yield (

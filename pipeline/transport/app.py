@@ -11,6 +11,7 @@ from yarl import URL
 from pipeline.kafka_security import aiokafka_client
 from pipeline.settings import Settings
 from pipeline.topics import SOURCE_TOPICS
+from pipeline.transport.assignor import WholeAssignor
 
 SESSION_S = 6.0  # a worker that died is replaced after that
 HEARTBEAT_S = 1.0
@@ -41,6 +42,7 @@ def faust_app(settings: Settings) -> faust.App:
         consumer_metadata_max_age_ms=int(METADATA_S * 1000),
         consumer_max_fetch_size=fetch_bytes(settings.topics.partitions),
         stream_wait_empty=True,  # a rebalance waits for the batches at work
+        PartitionAssignor=WholeAssignor,
         table_standby_replicas=1,  # keeps Faust's own assignor, which gives a partition number whole to one worker
         topic_disable_leader=True,  # a topic of Faust's own would break that assignment
         topic_allow_declare=False,  # `tally topics apply` creates topics

@@ -13,6 +13,7 @@ from importlib import metadata
 import aiokafka.client as client
 import aiokafka.consumer.fetcher as fetcher
 import faust.app.base as app
+import faust.assignor.partition_assignor as assignor
 import faust.transport.conductor as conductor
 import faust.transport.consumer as consumer
 import faust.transport.drivers.aiokafka as driver
@@ -20,6 +21,7 @@ import mode.worker as worker
 import pytest
 from faust.streams import Stream
 
+from pipeline.transport.assignor import WholeAssignor
 from pipeline.transport.consumer import SlabConsumer
 from pipeline.transport.service import Service
 from pipeline.transport.thread import SlabThread
@@ -38,6 +40,7 @@ OVERRIDDEN = [
     (SlabConsumer, driver.Consumer, "verify_event_path"),
     (SlabConsumer, driver.Consumer, "_new_consumer_thread"),
     (SlabThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+    (WholeAssignor, assignor.PartitionAssignor, "_get_copartitioned_groups"),
     (Service, worker.Worker, "_on_sigint"),
     (Service, worker.Worker, "_on_sigterm"),
 ]
@@ -55,6 +58,9 @@ DIGESTS = {
     "AIOKafkaConsumerThread._create_worker_consumer": "c2701bfc3e6f6cad",
     "Worker._on_sigint": "25334ac514b211b2",
     "Worker._on_sigterm": "6b99528ef557db1d",
+    "PartitionAssignor._get_copartitioned_groups": "82b7a3764ad596f6",
+    "PartitionAssignor._group_co_subscribed": "f4e674eedfda0448",
+    "PartitionAssignor._perform_assignment": "1e0bf2c5c8f42574",
     "Consumer.__init__": "302410d59e6972d1",
     "Consumer._filter_committable_offsets": "dc5e9baf5d994485",
     "Consumer._should_commit": "5ce941793947ad42",
@@ -89,6 +95,8 @@ DIGESTS = {
 
 SOURCES = {
     **{f"{original.__name__}.{name}": getattr(original, name) for _, original, name in OVERRIDDEN if name != "on_init"},
+    "PartitionAssignor._group_co_subscribed": assignor.PartitionAssignor._group_co_subscribed,
+    "PartitionAssignor._perform_assignment": assignor.PartitionAssignor._perform_assignment,
     "Consumer.__init__": consumer.Consumer.__init__,
     "Consumer._filter_committable_offsets": consumer.Consumer._filter_committable_offsets,
     "Consumer._should_commit": consumer.Consumer._should_commit,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from pipeline.core.record import decode
@@ -74,6 +74,12 @@ def delete_before(deployment: Deployment, topic: str, partition: int, offset: in
     place = TopicPartition(deployment.prefix + topic, partition, offset)
     for future in deployment.admin.delete_records([place]).values():
         future.result(10)
+
+
+def write(deployment: Deployment, topic: str, partition: int, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": deployment.address, "log_level": 0})
+    producer.produce(deployment.prefix + topic, value, partition=partition)
+    assert producer.flush(10) == 0
 
 
 def wait_read(deployment: Deployment, partition: int, events: int) -> None:
@@ -163,14 +169,16 @@ def test_a_topic_made_anew_is_refused_where_it_was_read_and_nowhere_else(
 
 def test_partitions_added_by_a_multiple_are_refused_and_the_old_ones_go_on(pair: Deployment) -> None:
     pair.produce(10)
-    worker = pair.start(**LOOK)
+    workers = [pair.start(**LOOK), pair.start(**LOOK)]
     pair.wait_complete(DONE_S)
     add_partitions(pair, 4, SMS)
+    pair.wait_told("partition 2 is not read: events.sms has 4 partitions; the journal began with 2. The number decides")
+    pair.wait_told("assigned: ", times=pair.told().count("assigned: ") + 2)  # each knows of the new ones
     pair.produce(5)
     pair.produce(5, iter([(SMS, 2), (SMS, 3)]))
-    pair.wait_told("partition 3 is not read: events.sms has 4 partitions; the journal began with 2. The number decides")
-    wait_read(pair, 1, 15 * 11)
-    assert stopped(worker)[0] == 0
+    for partition in (0, 1):
+        wait_read(pair, partition, 15 * 11)
+    assert [stopped(worker)[0] for worker in workers] == [0, 0]
     told = pair.told()
     assert (
         "partition 2 was added, and what comes to it has its history in partition 0: here it would count anew. "
@@ -182,8 +190,9 @@ def test_partitions_added_by_a_multiple_are_refused_and_the_old_ones_go_on(pair:
     pair.produce(5)
     pair.produce(5, everywhere({2, 3}, {(SMS, 2), (SMS, 3)}))
     pair.start(**LOOK)
-    pair.wait_told("partition 2 was added, and what comes to it has its history in partition 0", times=2)
-    pair.wait_told("partition 3 was added, and what comes to it has its history in partition 1", times=2)
+    for partition in (2, 3):
+        pair.wait_told(f"partition {partition} is not read: every topic has 4 partitions; the journal began with 2.")
+    assert "partition 3 was added, and what comes to it has its history in partition 1" in pair.told()
     for partition in (0, 1):
         wait_read(pair, partition, 20 * 11)
     assert_exact(pair, {0, 1})
@@ -196,14 +205,15 @@ def test_a_number_of_partitions_that_is_no_multiple_stops_every_partition(pair: 
     found = pair.wait_complete(DONE_S)
     add_partitions(pair, 3, *ALL_TOPICS)
     why = "3 is no multiple of 2, so accounts of every partition went elsewhere, and this one would count them apart"
-    for partition in (0, 1, 2):
+    for partition in (0, 1):
         pair.wait_told(f"partition {partition} is not read: every topic has 3 partitions; the journal began with 2.")
     pair.produce(5)
     assert stopped(worker)[0] == 0
-    assert pair.told().count(why) == 3
+    assert why in pair.told()
     assert f"from their history. {NOTHING_SKIPPED}. Kafka takes no partition away" in pair.told()
     pair.start(**LOOK)
-    pair.wait_told(why, times=6)
+    pair.wait_told("partition 2 is not read: every topic has 3 partitions; the journal began with 2.")
+    pair.wait_told(why, times=5)
     assert pair.found().numbers == found.numbers, "nothing was decided"
 
 
@@ -249,12 +259,11 @@ def test_a_running_worker_whose_journal_was_deleted_under_it_refuses_that_partit
     worker = pair.start(**LOOK)
     pair.wait_complete(DONE_S)
     delete_before(pair, JOURNAL, 0, -1)  # all that there is
-    os.kill(worker.pid, signal.SIGSTOP)
-    time.sleep(8)  # beyond the group's session: it comes back by a rebalance, which folds
-    os.kill(worker.pid, signal.SIGCONT)
-    pair.wait_told(f"partition 0 is not read: {pair.prefix}journal begins at offset ")
+    write(pair, JOURNAL, 0, b"a rival's record")  # the worker's next one meets it, and it folds
     pair.produce(5)
+    pair.wait_told(f"partition 0 is not read: {pair.prefix}journal begins at offset ")
     wait_read(pair, 1, 15 * 11)
+    assert worker.poll() is None
     assert_exact(pair, {1})
 
 

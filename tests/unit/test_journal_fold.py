@@ -395,3 +395,21 @@ def test_a_journal_that_is_empty_now_and_was_not_is_refused_where_events_are_gon
         assert (await world(log).recover()).positions == {}  # nobody here has ever seen it otherwise
 
     run(story)
+
+
+def test_added_partitions_of_one_topic_that_nobody_is_given_are_told_once(
+    world: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(log: MemoryLog) -> None:
+        one = world(log)
+        await one.write(await one.recover(0), numbers(EMAIL, 0, 5))
+        log.topics[SMS] = Described("1", 4)
+        for _ in range(2):
+            for partition in (0, 1):
+                await one.recover(partition)
+
+    run_over(2, story)
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(told) == 1
+    assert told[0].startswith("partition 2 is not read: events.sms has 4 partitions; the journal began with 2.")
+    assert "Nothing was skipped: " in told[0]
