@@ -23,7 +23,7 @@ from tests.torture.process import Crash
 
 SNAPSHOT_EVENTS = 1_100  # that make a snapshot of their partition due: a few more than the setting says
 LARGE_EVENTS, LARGE_BYTES = 24, 40_000  # seven of them in a batch make a record larger than the journal's limit
-AGAIN_SECONDS, AGAIN_MAX = 8.0, 5  # what a case takes is told again where it did not do: a snapshot was being written
+AGAIN_SECONDS, AGAIN_MAX = 8.0, 8  # what a case takes is told again where it did not do: a snapshot was being written
 STILL = "filler"  # the account of what only fills
 
 
