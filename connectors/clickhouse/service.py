@@ -14,8 +14,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from connectors.clickhouse.settings import CONNECT_SECONDS_MAX, INSERT_SETTINGS, Target
 from pipeline.failpoints import Failpoint, reached
 
-# Errors of ClickHouse that pass by themselves: overload, time-outs, a keeper or replica that is away.
-_FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 252, 285, 286, 319, 425, 473, 999})
+# Errors of ClickHouse that pass: overload, time-outs, a full disk, a keeper or replica that is away.
+_FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 243, 252, 285, 286, 319, 425, 473, 999})
 _AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
 _UNKNOWN_DATABASE, _UNKNOWN_TABLE = 81, 60
 _UNKNOWN_PARAMETER = 456

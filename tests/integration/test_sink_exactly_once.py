@@ -17,9 +17,11 @@ from connectors.local.processes import end
 from connectors.local.progress import silent
 from connectors.local.service import Wish
 from tests.integration.sink_world import World, await_that
+from tests.torture.disk import SmallDisk, available
 
 SESSION_SECONDS = 10.0  # after which Kafka gives a silent sink's partitions away
 KILLS = 5
+ENGINE_BYTES = 256 * 1024 * 1024
 
 
 @pytest.fixture
@@ -101,9 +103,7 @@ def test_a_clickhouse_that_is_killed_and_comes_back_has_every_row_once(kafka: st
             end(engine.marked, 15.0)
 
 
-def test_a_rebalance_while_clickhouse_is_away_leaves_no_partition_behind(
-    kafka: str, tmp_path: Path, seed: int
-) -> None:
+def test_a_rebalance_while_clickhouse_is_away_leaves_no_partition_behind(kafka: str, tmp_path: Path, seed: int) -> None:
     (port,) = any_free(1)
     wish = Wish(port=port, use_docker=False)
     engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
@@ -127,6 +127,32 @@ def test_a_rebalance_while_clickhouse_is_away_leaves_no_partition_behind(
         world.drop()
         if engine.marked is not None:
             end(engine.marked, 15.0)
+
+
+def test_a_clickhouse_whose_disk_is_full_is_waited_for(kafka: str, tmp_path: Path, seed: int) -> None:
+    if why := available():
+        pytest.skip(why)
+    disk = SmallDisk(tmp_path / "engine", ENGINE_BYTES)
+    engine = clickhouse_ladder.from_chdb(disk.path, Wish(use_docker=False), silent)
+    world = World(kafka, engine.address, tmp_path)
+    try:
+        world.make_topic()
+        world.migrate()
+        with world.sink(TALLY_SINK__NAME="one") as sink:
+            sink.await_line("partitions now: 0, 1")
+            disk.fill()
+            made = world.publish(seed, records=60)
+            sink.await_line("Trying again")
+            assert "pace" in sink.log, "it says that there is no space"
+            disk.free()
+            world.await_all()
+            assert sink.stop() == 0
+        world.assert_exact(made)
+    finally:
+        world.drop()
+        if engine.marked is not None:
+            end(engine.marked, 15.0)
+        disk.close()
 
 
 def test_a_kafka_that_is_killed_and_comes_back_is_waited_for(clickhouse: str, tmp_path: Path, seed: int) -> None:

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.clickhouse import ranges
 from connectors.clickhouse.ranges import Position
-from connectors.clickhouse.service import Refused, Service, Unavailable
+from connectors.clickhouse.service import Service, Unavailable
 from connectors.clickhouse.settings import target
 from connectors.local.keeper import Keeper
 from pipeline.settings import load
@@ -251,12 +251,11 @@ def test_an_insert_fails_on_a_full_disk_and_succeeds_when_there_is_room(
     engine_disk: SmallDisk | None, service: Service
 ) -> None:
     if engine_disk is None:
-        assert available()
-        return
+        pytest.skip(str(available()))
     insert = "INSERT INTO kept SELECT rand64() FROM numbers(100000)"
     engine_disk.fill()
     assert engine_disk.free_bytes == 0
-    with pytest.raises((Unavailable, Refused), match=r"(?i)space"):
+    with pytest.raises(Unavailable, match=r"(?i)space"):
         service.command(insert)
     assert rows(service) == 0
     engine_disk.free()
@@ -266,7 +265,7 @@ def test_an_insert_fails_on_a_full_disk_and_succeeds_when_there_is_room(
 
 def test_a_snapshot_that_finds_no_room_leaves_nothing_half(tmp_path: Path) -> None:
     if available() is not None:
-        return
+        pytest.skip(str(available()))
     disk = SmallDisk(tmp_path / "disk", MIB)
     snapshots = Snapshots(disk.path / "state" / "2")
     first = snapshots.write(header(3), COLUMNS)
