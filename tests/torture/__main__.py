@@ -34,6 +34,11 @@ def main(given: Sequence[str] | None = None) -> int:
     options = _options(given)
     kinds = [Kind(name) for name in options.kind] or list(Kind)
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
+    try:
+        plan(seed, options.seconds, options.faults, kinds)
+    except ValueError as error:
+        _say(f"nothing was run: {error}")
+        return 2
     stage = Stage(options.folder / f"run-{seed}", seed)
     failed = 0
     try:

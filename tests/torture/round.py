@@ -21,7 +21,7 @@ from tests.torture.world import PARTITIONS, Places, World
 
 READY_SECONDS = 90.0  # until every partition has a worker: 4 s alone
 QUIET_SECONDS = 150.0  # from the end of the faults until everything is in ClickHouse: 2 to 30
-STALL_SECONDS = 20.0  # without progress in quiet: longer than any session, so somebody refuses
+STALL_SECONDS = 6.0  # without progress in quiet, while a sink has said that it refuses a partition
 STEP_SECONDS = 0.05
 REFUSED = "is refused"  # what a sink says of a partition whose journal is not the one it read
 REBUILD_SECONDS = 180
@@ -144,7 +144,7 @@ class Round:
         nemesis.note("sinks refuse partitions: tally rebuild clickhouse")
         say(nemesis.history[-1])
         self.world.processes.stop(SINKS)
-        self.world.tally(("rebuild", "clickhouse"), REBUILD_SECONDS)
+        self.world.tally(("rebuild", "clickhouse", "--drop-old"), REBUILD_SECONDS)
         for name in SINKS:
             self.world.processes[name].log.unlink()
             self.world.processes.start(name)
