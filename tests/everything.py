@@ -1,4 +1,5 @@
-"""All tests: those without real parts in several processes, then those with them, one after another.
+"""All tests in two runs at once: those with real parts, which mostly wait, and behind them, with what time the
+processors have left, those without. What the second run says is shown when the first one has ended.
 
 `python -m tests.everything [options of pytest]`; ends with 0 if both runs passed.
 """
@@ -6,16 +7,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 TESTS = Path(__file__).parent
 PROCESSES = 2
-# They start Kafka, ClickHouse and workers, and measure how long things take.
+NICE = 10  # of the run without real parts: the other one's timeouts must not wait for it
+# They start Kafka, ClickHouse and workers: each process of the run has a stack of its own.
 REAL = ("e2e", "integration")
 # Without real parts, but they measure how long a command takes.
 ALONE = ("unit/test_cli.py",)
@@ -32,10 +37,13 @@ def folders() -> tuple[list[str], list[str]]:
 def commands(options: list[str]) -> list[tuple[list[str], dict[str, str]]]:
     """The runs, each with what it changes in the environment. Where parts are required, no run may skip a test."""
     pure, real = folders()
-    several = ["-n", str(PROCESSES), "--dist", "worksteal"]
+    several = ["-n", str(PROCESSES), "--dist"]
     nothing = {REQUIRED: "nothing"} if os.environ.get(REQUIRED) else {}
     without = [f"--ignore={path}" for path in _paths(ALONE)]
-    return [([*several, *without, *_paths(pure), *options], nothing), ([*_paths([*real, *ALONE]), *options], {})]
+    return [
+        ([*several, "worksteal", *without, *_paths(pure), *options], nothing),
+        ([*several, "loadfile", *_paths([*real, *ALONE]), *options], {}),
+    ]
 
 
 def _paths(names: Iterable[str]) -> list[str]:
@@ -43,16 +51,27 @@ def _paths(names: Iterable[str]) -> list[str]:
 
 
 def main(options: list[str]) -> int:
-    """Run all; the second run also where the first fails. With options that choose tests, a run may have none."""
-    codes = []
-    for arguments, environment in commands(options):
-        run = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments], cwd=TESTS.parent, env=os.environ | environment, check=False
-        )
-        codes.append(run.returncode)
+    """Run all; both runs to their ends. With options that choose tests, a run may have none."""
+    (pure, changed), (real, unchanged) = commands(options)
+    with tempfile.TemporaryFile() as said:
+        behind = _start(pure, changed, said)
+        try:
+            codes = [_start(real, unchanged, None).wait(), behind.wait()]
+        finally:
+            behind.terminate()
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout.buffer)
+        sys.stdout.flush()
     if options and NO_TESTS in codes and set(codes) != {NO_TESTS}:
         codes.remove(NO_TESTS)
     return max(codes)
+
+
+def _start(arguments: list[str], environment: dict[str, str], out: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    if out is not None:
+        command = ["nice", "-n", str(NICE), *command]
+    return subprocess.Popen(command, cwd=TESTS.parent, env=os.environ | environment, stdout=out, stderr=out)
 
 
 if __name__ == "__main__":

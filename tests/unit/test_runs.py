@@ -44,8 +44,8 @@ def test_what_is_required_holds_for_both_runs(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TALLY_REQUIRE_REAL", "kafka clickhouse")
     (pure, nothing), (real, unchanged) = everything.commands(["-k", "x"])
     assert (nothing, unchanged) == ({"TALLY_REQUIRE_REAL": "nothing"}, {})
-    assert "-n" in pure
-    assert "-n" not in real
+    assert pure[pure.index("--dist") + 1] == "worksteal"
+    assert real[real.index("--dist") + 1] == "loadfile", "a file's tests share a world"
     assert pure[-2:] == real[-2:] == ["-k", "x"]
 
 
