@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.framing import FRAME_BYTES
-from pipeline.core.record import FORMAT, Link, Record, decode, encode
+from pipeline.core.record import FORMAT, Link, Record, Source, decode, encode
 from pipeline.journal.chain import FIRST, extends, next_link
 from pipeline.journal.memory import MemoryLog
 from pipeline.journal.ports import Bounds, Described, Place
@@ -203,6 +203,23 @@ def test_positions_that_do_not_continue_are_refused(world: Make) -> None:
         record = writer.core.decide(store.state, [numbers(EMAIL, 3, 1, offset=5)])
         await log.append(JOURNAL, encode(record, next_link(store.last_id, "w")))
         with pytest.raises(Refused, match=r"offset 1: events\.email goes on at 5, not at 3"):
+            await world(log).recover()
+
+    run(story)
+
+
+def test_several_entries_of_a_topic_in_one_record_continue_each_other_or_are_refused(world: Make) -> None:
+    async def story(log: MemoryLog) -> None:
+        writer = world(log)
+        store = await writer.recover()
+        await writer.write(store, numbers(EMAIL, 0, 3))
+        runs = [Source(EMAIL, 3, 4, 1), Source(SMS, 0, 1, 1), Source(EMAIL, 4, 6, 2)]
+        await log.append(JOURNAL, encode(Record(RULES, 0, runs, runs=True), next_link(store.last_id, "w")))
+        folded = await world(log).recover()
+        assert folded.positions == {EMAIL: 6, SMS: 1}
+        wrong = [Source(EMAIL, 6, 7, 1), Source(SMS, 1, 2, 1), Source(EMAIL, 8, 9, 1)]
+        await log.append(JOURNAL, encode(Record(RULES, 0, wrong, runs=True), next_link(folded.last_id, "w")))
+        with pytest.raises(Refused, match=r"offset 2: events\.email goes on at 8, not at 7"):
             await world(log).recover()
 
     run(story)
