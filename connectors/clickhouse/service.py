@@ -11,7 +11,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from connectors.clickhouse.settings import CONNECT_SECONDS_MAX, INSERT_SETTINGS, Target
+from connectors.clickhouse.settings import CONNECT_SECONDS_MAX, Target, insert_settings
 from pipeline.failpoints import Failpoint, reached
 
 # Errors of ClickHouse that pass: overload, time-outs, a full disk, a keeper or replica that is away.
@@ -92,10 +92,11 @@ class Service:
         Raises:
             Unavailable, Refused: nothing, part or all of it may have arrived; the same call again makes it whole.
         """
-        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
         place = f"{self.target.database}.{table}"
         try:
-            summary = self._client().raw_insert(place, columns, content, settings=settings, fmt="ArrowStream")
+            client = self._client()
+            settings = {**insert_settings(client.server_settings), "insert_deduplication_token": token}
+            summary = client.raw_insert(place, columns, content, settings=settings, fmt="ArrowStream")
         except ClickHouseError as error:
             raise self._fault(error) from None
         reached(Failpoint.SINK_MID_INSERT)

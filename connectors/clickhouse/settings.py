@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -26,7 +27,7 @@ LOG_SECONDS = 10  # between two lines about the same trouble
 REMIND_SECONDS = 60  # between two lines about a partition that is refused
 
 # Exactly-once inserts need all of them together; the tables' deduplication window is the other half.
-INSERT_SETTINGS: dict[str, object] = {
+_INSERT_SETTINGS: dict[str, object] = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "async_insert": 0,
     "max_insert_threads": 1,
@@ -34,6 +35,13 @@ INSERT_SETTINGS: dict[str, object] = {
     "optimize_on_insert": 0,  # the rollups' rows come grouped: summing them once more costs 1.5 µs a row
     "wait_end_of_query": 1,  # the answer tells the rows written only when it waits for the end
 }
+# Since ClickHouse 26 it goes before insert_deduplicate, so that a user's profile could switch deduplication off.
+_NEWER_SETTINGS: dict[str, object] = {"deduplicate_insert": "enable"}
+
+
+def insert_settings(known: Container[str]) -> dict[str, object]:
+    """What every insert asks for; of the newer settings those that the server knows."""
+    return _INSERT_SETTINGS | {name: value for name, value in _NEWER_SETTINGS.items() if name in known}
 
 
 @dataclass(frozen=True, slots=True)

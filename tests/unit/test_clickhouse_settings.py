@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.clickhouse.settings import Target, target
+from connectors.clickhouse.settings import Target, insert_settings, target
 from pipeline.settings import SettingsError, load
 
 
@@ -45,3 +45,9 @@ def test_the_password_is_in_no_repr(tmp_path: Path) -> None:
 def test_without_an_address_it_is_said_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="TALLY_CLICKHOUSE__URL"):
         of(tmp_path)
+
+
+def test_an_insert_asks_a_newer_server_for_deduplication_by_its_newer_name_too() -> None:
+    assert insert_settings({"deduplicate_insert"})["deduplicate_insert"] == "enable"
+    assert "deduplicate_insert" not in insert_settings(())
+    assert insert_settings(())["insert_deduplicate"] == 1
