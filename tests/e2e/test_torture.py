@@ -29,6 +29,7 @@ def stage(
         made.end()
 
 
+@pytest.mark.timeout(400)  # 80 s alone; quiet may take 150
 def test_every_kind_of_process_dies_under_load_and_every_number_is_right(
     stage: Stage, seed: int, tmp_path: Path
 ) -> None:

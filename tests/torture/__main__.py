@@ -24,8 +24,8 @@ from tests.torture.round import Result, Round
 from tests.torture.stage import Stage
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 24.0
-FAULTS = 9
+SECONDS = 20.0
+FAULTS = 8
 SHOWN = 20  # differences of a round that are printed; all are kept
 
 

@@ -11,7 +11,7 @@ from connectors.clickhouse.service import Refused, Service, Unavailable
 from connectors.clickhouse.settings import target
 from pipeline.topics import JOURNAL, physical
 from tests.torture import damage, rewind
-from tests.torture.faults import BROKER, SINKS, WORKERS, Fault, Kind
+from tests.torture.faults import BROKER, CLOCK, SINKS, WORKERS, Fault, Kind
 from tests.torture.proxy import Way
 from tests.torture.world import PARTITIONS
 
@@ -194,10 +194,12 @@ def delay(nemesis: Nemesis, fault: Fault, dice: random.Random) -> str:
 
 
 def jump(nemesis: Nemesis, fault: Fault, dice: random.Random) -> str:
-    """The broker's time of day jumps, and back."""
-    seconds = dice.choice(JUMPS)
-    nemesis.world.stage.clock.jump(seconds)
-    nemesis.later(fault.seconds, nemesis.world.stage.clock.true, "the broker's clock is true again")
+    """The time of day jumps, the broker's or that of workers and sinks, and back."""
+    (name,) = fault.victims
+    stage, seconds = nemesis.world.stage, dice.choice(JUMPS)
+    clock = stage.clock if name == CLOCK else stage.worker_clock
+    clock.jump(seconds)
+    nemesis.later(fault.seconds, clock.true, f"{name} is true again")
     return f"by {seconds:g} s"
 
 
@@ -223,4 +225,5 @@ DEEDS: Mapping[Kind, Deed] = {
     Kind.DROP: drop,
     Kind.DELAY: delay,
     Kind.CLOCK: jump,
+    Kind.WORKER_CLOCK: jump,
 }

@@ -14,7 +14,8 @@ from typing import NamedTuple
 WORKERS = ("worker-1", "worker-2", "worker-3")
 SINKS = ("sink-1", "sink-2")
 PRODUCERS = ("producer-1", "producer-2")
-BROKER, ENGINE, PROXY, CLOCK = "broker", "clickhouse", "proxy", "clock"
+BROKER, ENGINE, PROXY = "broker", "clickhouse", "proxy"
+CLOCK, WORKER_CLOCK = "the broker's clock", "the workers' and sinks' clock"
 CLUSTER, RIVAL, JOINER, STATE_DISK = "cluster", "rival", "joiner", "state disk"
 
 
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     DROP = "swallow the workers' packets"
     DELAY = "delay the workers' packets"
     CLOCK = "jump the broker's clock"
+    WORKER_CLOCK = "jump the workers' and sinks' clock"
 
 
 class Fault(NamedTuple):
@@ -88,6 +90,7 @@ SHAPES: Mapping[Kind, Shape] = {
     Kind.DROP: Shape(2, (PROXY,), 2.0, 8.0),
     Kind.DELAY: Shape(2, (PROXY,), 3.0, 8.0),
     Kind.CLOCK: Shape(2, (CLOCK,), 2.0, 8.0),
+    Kind.WORKER_CLOCK: Shape(2, (WORKER_CLOCK,), 2.0, 8.0),
 }
 SEVERAL = (2, 3, 3, 4)  # how many die at once
 FIRST_SECONDS = 1.5  # load before the first fault

@@ -51,7 +51,9 @@ class World:
         for name in WORKERS:
             self.add_worker(name)
         for name in SINKS:
-            self.processes.add(name, (*TALLY, "sink"), {"TALLY_SINK__NAME": name})
+            self.processes.add(
+                name, (*TALLY, "sink"), {"TALLY_SINK__NAME": name, **self.stage.worker_clock.environment}
+            )
 
     def add_worker(self, name: str, group: str | None = None) -> None:
         """A worker with a state of its own, in another group where one is named."""
@@ -60,6 +62,7 @@ class World:
             "TALLY_WORKER__STATE_DIR": str(self.state_of(name)),
             "TALLY_WORKER__GROUP_ID": group or f"{self.name}.workers",
             "TALLY_KAFKA__BOOTSTRAP_SERVERS": self.stage.broker.proxied,
+            **self.stage.worker_clock.environment,
         }
         self.processes.add(name, (*TALLY, "worker"), own)
 

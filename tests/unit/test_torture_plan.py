@@ -7,7 +7,7 @@ import pytest
 from tests.torture.deeds import DEEDS
 from tests.torture.faults import FIRST_SECONDS, SHAPES, Fault, Kind, every_process, plan
 
-SECONDS, FAULTS, SEEDS = 24.0, 9, 300
+SECONDS, FAULTS, SEEDS = 20.0, 8, 300
 
 
 def test_a_seed_says_all_faults() -> None:
