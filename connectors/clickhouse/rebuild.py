@@ -20,7 +20,7 @@ from connectors.clickhouse import rebuild_statements as sql
 from connectors.clickhouse.ranges import START, Limits, Position
 from connectors.clickhouse.rebuild_exchange import Exchange, RebuildRefused, positions, tables
 from connectors.clickhouse.rebuild_group import Bounds, Group, GroupTaken, Journal
-from connectors.clickhouse.rebuild_plan import Plan, refuse_headless
+from connectors.clickhouse.rebuild_plan import Plan, begun, refuse_headless
 from connectors.clickhouse.recount import Difference
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.settings import INSERT_SECONDS_MAX, QUERY_SECONDS_MAX, RANGE_BYTES_MAX, target
@@ -115,7 +115,7 @@ class Rebuild:
         """The fresh tables, empty, and a note of which they are. Running it again is harmless.
 
         Raises:
-            RebuildRefused: it was begun for another journal or group.
+            RebuildRefused: it was begun for another journal or group, or another one was begun.
         """
         about = {"journal": self._journal.topic, "group": self._sinks.name}
         said = self._notes(_BEGUN)
@@ -124,6 +124,7 @@ class Rebuild:
             self._fresh.command(sql.create_notes(self._fresh.target))
             said = [{**about, "tables": tables(self._fresh, self._at.place).uuids}]
             self._note(_BEGUN, said[0])
+            begun(self._live)  # of two that began at the same moment, at least one sees the other one here
         if other := [f"{name} {said[0][name]}" for name in about if said[0][name] != about[name]]:
             raise RebuildRefused(
                 f"the rebuild into {self.names.fresh} was begun with other settings ({', '.join(other)}): set them"

@@ -42,18 +42,18 @@ def plan(settings: Settings, now: datetime) -> Plan:
     service = Service(target(settings), QUERY_SECONDS_MAX)
     live = service.target.database
     try:
-        begun = _begun(service)
+        found = begun(service)
         size = tables(service, live).size
         free = int(service.query(sql.free_bytes()).rows[0][0])
     finally:
         service.close()
-    if begun is None:
+    if found is None:
         refuse_headless(bounds)
-    place, stamp = begun or ("", sql.stamp(now))
+    place, stamp = found or ("", sql.stamp(now))
     names = sql.names(live, settings.sink.group_id, stamp)
     at = At(names, place or names.fresh)
     rebuilt = {p: done.offset for p, done in positions(Group(settings, names.group), len(bounds)).items()}
-    return Plan(at, begun is not None, bounds, rebuilt, journal.members(settings.sink.group_id), size, free)
+    return Plan(at, found is not None, bounds, rebuilt, journal.members(settings.sink.group_id), size, free)
 
 
 def after(found: Plan, settings: Settings, now: datetime) -> Plan:
@@ -77,18 +77,26 @@ def refuse_headless(bounds: Mapping[int, Bounds]) -> None:
         )
 
 
-def _begun(service: Service) -> tuple[str, str] | None:
-    """Database and stamp of the rebuild that was begun and not finished."""
+def begun(service: Service) -> tuple[str, str] | None:
+    """Database and stamp of the rebuild that was begun and not finished.
+
+    Raises:
+        RebuildRefused: there are several, or the live database is of a kind whose tables cannot be exchanged.
+        Unavailable, Refused
+    """
     live = service.target.database
     engines = {str(name): str(engine) for name, engine in service.query(sql.databases()).rows}
     if engines.get(live, _ENGINE) != _ENGINE:
         raise RebuildRefused(
             f"database {live} has the engine {engines[live]}: tables can be exchanged between {_ENGINE} databases"
-            f" only. Fill a new database instead: TALLY_CLICKHOUSE__DATABASE and TALLY_SINK__GROUP_ID set to new"
+            " only. Fill a new database instead: TALLY_CLICKHOUSE__DATABASE and TALLY_SINK__GROUP_ID set to new"
             " ones, `tally migrate`, and start the sinks with them"
         )
-    begun = sql.begun(live, engines)
-    if len(begun) > 1:
-        found = ", ".join(name for name, _ in begun)
-        raise RebuildRefused(f"several rebuilds of {live} were begun ({found}): drop the databases not wanted")
-    return begun[0] if begun else None
+    found = sql.begun(live, engines)
+    if len(found) > 1:
+        names = ", ".join(name for name, _ in found)
+        raise RebuildRefused(
+            f"several rebuilds of {live} were begun ({names}), and only one may exchange tables: drop the databases"
+            " of all but one (DROP DATABASE), and run this again"
+        )
+    return found[0] if found else None

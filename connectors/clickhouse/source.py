@@ -40,6 +40,7 @@ _FOR_GOOD = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.OFFSET_METADATA_TOO_LARGE,
+        KafkaError._FATAL,  # of the client itself: another member took this one's name, for one
     }
 )
 
@@ -148,6 +149,8 @@ class Source:
                 raise KafkaException(found.error)
             low, high = self._consumer.get_watermark_offsets(place, timeout=REQUEST_SECONDS_MAX)
         except KafkaException as error:
+            if error.args[0].code() in _FOR_GOOD:
+                raise
             raise KafkaAway(f"Kafka at {self.address}: {_words(error)}") from None
         if found.offset < 0:
             return Begin(None, low, high)

@@ -141,8 +141,7 @@ def _told_faults() -> Iterator[None]:
     except (KafkaAway, AuditFailed, Refused, *FATAL) as error:
         console.fail(f"{error}. {again}")
     except KafkaException as error:
-        code = error.args[0].code()
-        if code == KafkaError.FENCED_INSTANCE_ID:
+        if error.args[0].code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL):
             console.fail("another `tally rebuild clickhouse` has taken this one's place: leave the work to it")
         console.fail(f"Kafka refuses: {error.args[0].str()}. {again}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +130,20 @@ def test_a_rebuild_killed_in_any_gap_of_the_exchange_is_finished_by_the_next(wor
     go_on(world, 9)
 
 
+def test_a_rebuild_that_slept_while_another_one_finished_it_changes_nothing(world: RebuildWorld) -> None:
+    world.settings["TALLY_SINK__ROWS"] = "1"
+    world.publish_part(0)
+    with world.rebuilding() as sleeper:
+        await_that(lambda: world.fresh_events() > 0, lambda: "the first rows")
+        sleeper.send_signal(signal.SIGSTOP)
+        assert world.rebuild().code == Exit.OK
+        sleeper.send_signal(signal.SIGCONT)
+        _, err = sleeper.communicate(timeout=30)
+        assert sleeper.returncode == Exit.FAILED, err
+        assert "Traceback" not in err
+    world.assert_exact()
+
+
 def undo(world: RebuildWorld) -> None:
     """The tables as an exchange leaves them that got as far as the first one."""
     (place,) = world.databases("exchange")
@@ -190,6 +205,17 @@ def test_a_journal_that_is_replaced_while_it_is_rebuilt_is_refused_until_it_is_b
     assert "begin again with --anew" in ended.err
     assert world.rebuild("--anew").code == Exit.OK
     world.assert_exact()
+
+
+def test_of_rebuilds_that_began_at_the_same_moment_none_exchanges_tables(world: RebuildWorld) -> None:
+    world.publish_part(0)
+    world.service.command(f"CREATE DATABASE {world.name}_fresh_20260131_120000")
+    world.service.command(f"CREATE DATABASE {world.name}_fresh_20260131_120001")
+    before = world.uuids()
+    ended = world.rebuild()
+    assert ended.code == Exit.FAILED
+    assert f"{world.name}_fresh_20260131_120000, {world.name}_fresh_20260131_120001" in ended.err
+    assert world.uuids() == before
 
 
 def test_on_a_cluster_every_statement_is_one_that_the_engine_reads(world: RebuildWorld) -> None:
