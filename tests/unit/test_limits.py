@@ -1,0 +1,70 @@
+"""The stated bounds: docs/limits.md has the numbers of the code, and a run that goes past them or loses is told."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pipeline.settings import Settings, load
+from tests.limits import bounds
+from tests.limits.bounds import MIB, Flow
+from tests.limits.memory import Sampler, sample
+
+PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
+USUAL_BYTES = 300
+
+
+def settings(tmp_path: Path, **given: object) -> Settings:
+    return load({name.replace("__", "."): value for name, value in given.items()}, {}, tmp_path)
+
+
+def rows(columns: int) -> dict[str, tuple[int, ...]]:
+    """Rows of the page's tables with so many columns of numbers."""
+    number = r" \*{0,2}([\d,]+)\*{0,2} \|"
+    found = re.findall(rf"^\| \*{{0,2}}([^|*]+)\*{{0,2}} \|{number * columns}", PAGE, re.MULTILINE)
+    return {name: tuple(int(text.replace(",", "")) for text in numbers) for name, *numbers in found}
+
+
+def mib(parts: dict[str, int]) -> dict[str, int]:
+    return {**{name: size // MIB for name, size in parts.items()}, "together": sum(parts.values()) // MIB}
+
+
+def test_the_page_has_the_workers_bound_part_by_part(tmp_path: Path) -> None:
+    usual = mib(bounds.worker(settings(tmp_path), Flow(event_bytes=USUAL_BYTES)))
+    worst = mib(bounds.worker(settings(tmp_path), Flow()))
+    assert rows(2) == {name: (usual[name], worst[name]) for name in usual}
+
+
+def test_the_page_has_the_sinks_bound_part_by_part(tmp_path: Path) -> None:
+    said = rows(1)
+    stated = mib(bounds.of_sink(settings(tmp_path)))
+    parts = PAGE.split("## The sink")[1]
+    assert {name: said[name][0] for name in stated if name != "interpreter and libraries" and name != "together"} == {
+        name: size for name, size in stated.items() if name not in ("interpreter and libraries", "together")
+    }
+    assert f"| {stated['interpreter and libraries']} |" in parts
+    assert f"**{stated['together']:,}**" in parts
+
+
+def test_the_page_says_what_a_million_of_each_takes() -> None:
+    taken = (bounds.IDENTITY_BYTES, bounds.FACT_BYTES, bounds.PAIR_BYTES, bounds.LABEL_BYTES)
+    said = rows(1)
+    names = [name for name in said if name.startswith(("accepted", "unique", "pairs", "(account"))]
+    assert [said[name][0] for name in names] == [size * 1_000_000 // MIB for size in taken]
+
+
+def test_more_partitions_do_not_take_more_than_a_record_batch_and_a_record_each(tmp_path: Path) -> None:
+    few, many = (sum(bounds.worker(settings(tmp_path, topics__partitions=p), Flow()).values()) for p in (64, 65))
+    assert many - few < 11 * 2 * MIB + 3 * 3 * MIB
+
+
+def test_a_process_is_sampled_with_its_anonymous_memory_apart(tmp_path: Path) -> None:
+    now = sample(os.getpid())
+    assert 0 < now.anonymous < now.rss <= now.peak
+    sampler = Sampler({"this": os.getpid()})
+    sampler.mark()
+    held = b"x" * (50 * MIB)
+    seen = sampler.stop()["this"]
+    assert seen.peak >= now.anonymous + len(held)
+    assert 0 < seen.pss <= seen.end
