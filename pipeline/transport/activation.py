@@ -121,7 +121,8 @@ class Activation:
             await self._recovery.require_partitions(lane.partition)
             raise Refused(
                 f"the group's assignment gives this worker no {', '.join(sorted(missing))}. All workers of the group "
-                "must have the same topics and prefix: stop those that have not"
+                "must have the same topics and prefix: stop those that have not. A topic that was just made comes by "
+                "itself"
             )
 
 

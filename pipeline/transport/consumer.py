@@ -163,14 +163,19 @@ class SlabConsumer(driver.Consumer):
         consumer = self._thread._ensure_consumer()
         try:
             fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, partitions, POLL_S)
-        except NotPlain as fault:
-            self._restart(self._lanes[fault.tp.partition], Refused(str(fault)))
-            return {}
-        except OutOfRange as fault:
-            lane, topic = self._lanes[fault.tp.partition], self._names[fault.tp.topic]
-            self._mend(lane, Gap(topic, lane.expected(topic), lane.expected(topic)))
+        except (NotPlain, OutOfRange) as fault:
+            self._on_fault(fault)
             return {}
         return fetched
+
+    def _on_fault(self, fault: NotPlain | OutOfRange) -> None:
+        lane, topic = self._lanes.get(fault.tp.partition), self._names[fault.tp.topic]
+        if lane is None or not lane.ready:
+            return  # its epoch has ended meanwhile: it will seek
+        if isinstance(fault, NotPlain):
+            self._restart(lane, Refused(str(fault)))
+            return
+        self._mend(lane, Gap(topic, lane.expected(topic), lane.expected(topic)))
 
     async def _sleep(self) -> None:
         """Until a lane becomes ready, or one has room again."""
