@@ -174,12 +174,10 @@ def _outcome(
     journal, clickhouse = stage.in_journal(), stage.in_clickhouse()
     flow = _remembering(flow or bounds.Flow(event_bytes=EVENT_BYTES), load.sent)
     stated = {WORKER: bounds.worker(stage.settings, flow), SINK: bounds.of_sink(stage.settings)}
-    wrong = [
-        f"{process}: a peak of {seen.peak:,} bytes is above its bound of {sum(stated[process].values()):,}"
-        for process, seen in memory.items()
-        if seen.peak > sum(stated[process].values())
-    ]
-    wrong += _lost(stage, load, journal, clickhouse, more)
+    fates = load.truth.facts()["expected"]
+    expected = Fates(load.sent + more, fates["accepted"], fates["duplicates"], more)
+    wrong = [f"{events} events were not delivered: {why}" for why, events in load.failed.items()]
+    wrong += exceeded(memory, stated) + lost(expected, stage.published(), journal, clickhouse)
     seconds = time.monotonic() - began
     events = load.sent + more
     return Outcome(name, events, seconds, took, memory, stated, journal, clickhouse, wrong, _told(stage.settings))
@@ -190,17 +188,22 @@ def _remembering(flow: bounds.Flow, events: int) -> bounds.Flow:
     return flow._replace(identities=events, facts=events // 4, pairs=int(events * MERGES) + 1, labels=labels)
 
 
-def _lost(stage: Stage, load: Load, journal: Fates, clickhouse: Fates, more: int) -> list[str]:
-    wrong = [f"{events} events were not delivered: {why}" for why, events in load.failed.items()]
-    held, facts = stage.published(), load.truth.facts()["expected"]
-    expected = Fates(load.sent + more, facts["accepted"], facts["duplicates"], more)
+def exceeded(memory: dict[str, Watched], stated: dict[str, dict[str, int]]) -> list[str]:
+    """The processes that went past their bound, in words."""
+    return [
+        f"{process}: a peak of {seen.peak:,} bytes is above its bound of {sum(stated[process].values()):,}"
+        for process, seen in memory.items()
+        if seen.peak > sum(stated[process].values())
+    ]
+
+
+def lost(expected: Fates, held: int, journal: Fates, clickhouse: Fates) -> list[str]:
+    """Where journal or ClickHouse do not have what was sent, or the topics do not hold it, in words."""
+    wrong = []
     if held != expected.read:
         wrong.append(f"{expected.read} events were sent, the topics hold {held}")
-    wrong += [
-        f"{where} has {found}, expected are {expected}"
-        for where, found in (("the journal", journal), ("ClickHouse", clickhouse))
-        if found != expected
-    ]
+    found = {"the journal": journal, "ClickHouse": clickhouse}
+    wrong += [f"{where} has {fates}, expected are {expected}" for where, fates in found.items() if fates != expected]
     return wrong
 
 

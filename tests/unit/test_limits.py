@@ -9,7 +9,9 @@ from pathlib import Path
 from pipeline.settings import Settings, load
 from tests.limits import bounds
 from tests.limits.bounds import MIB, Flow
-from tests.limits.memory import Sampler, sample
+from tests.limits.memory import Sampler, Watched, sample
+from tests.limits.scenarios import exceeded, lost
+from tests.limits.stage import Fates
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
 USUAL_BYTES = 300
@@ -68,3 +70,17 @@ def test_a_process_is_sampled_with_its_anonymous_memory_apart(tmp_path: Path) ->
     seen = sampler.stop()["this"]
     assert seen.peak >= now.anonymous + len(held)
     assert 0 < seen.pss <= seen.end
+
+
+def test_a_process_that_goes_past_its_bound_is_told_and_one_at_its_bound_is_not() -> None:
+    memory = {"worker": Watched(301, 0, 0, 0, 0, 0), "sink": Watched(300, 0, 0, 0, 0, 0)}
+    stated = {name: {"one part": 100, "another": 200} for name in memory}
+    assert exceeded(memory, stated) == ["worker: a peak of 301 bytes is above its bound of 300"]
+
+
+def test_an_event_that_is_lost_or_counted_twice_is_told_with_the_place() -> None:
+    sent = Fates(10, 7, 2, 1)
+    assert lost(sent, 10, sent, sent) == []
+    assert lost(sent, 9, sent, sent) == ["10 events were sent, the topics hold 9"]
+    assert lost(sent, 10, sent._replace(accepted=8, duplicates=1), sent)[0].startswith("the journal has Fates(read=10")
+    assert lost(sent, 10, sent, sent._replace(read=9, accepted=6))[0].startswith("ClickHouse has Fates(read=9")
