@@ -171,7 +171,7 @@ def _outcome(
     more: int = 0,
 ) -> Outcome:
     began, took = times
-    journal, clickhouse = stage.in_journal(), stage.in_clickhouse()
+    journal, clickhouse = stage.in_journal(load.sent + more), stage.in_clickhouse()
     flow = _remembering(flow or bounds.Flow(event_bytes=EVENT_BYTES), load.sent)
     stated = {WORKER: bounds.worker(stage.settings, flow), SINK: bounds.of_sink(stage.settings)}
     fates = load.truth.facts()["expected"]

@@ -25,6 +25,7 @@ WORKER, SINK = "worker", "sink"
 QUERY_SECONDS = 60
 LOOK_SECONDS = 0.25
 READY_SECONDS = 90.0
+JOURNAL_SECONDS = 120.0  # to read the journal back: a gigabyte takes seconds
 
 
 class Late(RuntimeError):
@@ -124,9 +125,12 @@ class Stage:
             return Fates(0, 0, 0, 0)
         return Fates(*map(int, row))
 
-    def in_journal(self) -> Fates:
-        """What the valid records say."""
-        totals = self.tail.look()
+    def in_journal(self, events: int) -> Fates:
+        """What the valid records say, once they tell of so many events or JOURNAL_SECONDS have passed."""
+        deadline = time.monotonic() + JOURNAL_SECONDS
+        while self.tail.look().read < events and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+        totals = self.tail.totals
         return Fates(totals.read, totals.accepted, totals.duplicates, sum(totals.rejected.values()))
 
     def end(self) -> None:
