@@ -120,6 +120,34 @@ def position(offset: int, text: str | None) -> Position:
         ) from None
 
 
+def agree(committed: Position | None, inserted: int) -> None:
+    """That the group's commit is the one that the tables were filled under: another cut of the same records would have
+    other tokens. `inserted`: one past the last record in ClickHouse, be it there in part; 0: none is.
+
+    Raises:
+        JournalGone: one of them is older or newer than the other one; the message says how to mend it.
+    """
+    if committed is None:
+        if inserted:
+            raise JournalGone(
+                f"ClickHouse has its records up to offset {inserted}, but the group has no offset: it was deleted, or"
+                f" they are another journal's. {MEND}"
+            )
+        return
+    bound = committed.offset if committed.end is None else committed.end
+    if inserted > bound:
+        raise JournalGone(
+            f"ClickHouse has its records up to offset {inserted}, but the group's commit says {bound} at most: the"
+            f" group's offsets were set back, and rows inserted again would count twice. {MEND}"
+        )
+    if inserted < committed.at + 1:
+        raise JournalGone(
+            f"the group has inserted records up to offset {committed.at + 1}, but ClickHouse has them up to"
+            f" {inserted} only: the tables are new or were set back, or the group's offsets were set ahead, and the"
+            f" rows between would be missing. {MEND}"
+        )
+
+
 def first_offset(committed: Position, low: int, high: int) -> int:
     """Where to begin reading: at the last valid record that is in ClickHouse, to see that it is still there.
 

@@ -21,10 +21,12 @@ _US, _MS, _S = pa.timestamp("us", "UTC"), pa.timestamp("ms", "UTC"), pa.timestam
 _REPETITIVE = frozenset({"account_id", "channel", "type", "source", "vendor_type", "origin_topic"})
 _JOURNAL = [("journal_partition", pa.uint16()), ("journal_offset", pa.uint64())]
 
+RANGES = "ranges"  # marks that a range is there, be it in part
 INTAKE = "intake"  # marks that a range is complete
 
-# In the order of insertion; intake last.
+# In the order of insertion; ranges first, intake last.
 TABLES: dict[str, pa.Schema] = {
+    RANGES: pa.schema([("partition", pa.uint16()), ("end", pa.uint64())]),
     "events": pa.schema([*EVENTS, ("origin_partition", pa.uint16()), *_JOURNAL]),
     "person_map": pa.schema(
         [
@@ -130,7 +132,9 @@ def tables(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
     Raises:
         UnreadableRows: events in a layout that this program does not know.
     """
+    ends = [(partition, d.offset + 1) for d in decided[-1:]]
     found = {
+        RANGES: _of(RANGES, ends),
         "events": _events(partition, decided),
         "person_map": _of("person_map", (r for d in decided for r in _persons(partition, d))),
         "allowance": _of("allowance", (r for d in decided for r in _allowance(partition, d))),

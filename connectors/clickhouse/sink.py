@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from connectors.clickhouse import migrations, rows, statements
-from connectors.clickhouse.ranges import MEND, NOWHERE, START, JournalGone, Lane, Limits, Position, Range, first_offset
+from connectors.clickhouse.ranges import START, JournalGone, Lane, Limits, Position, Range, agree, first_offset
 from connectors.clickhouse.service import Service, Unavailable
 from connectors.clickhouse.settings import (
     FENCE_SECONDS,
@@ -21,7 +21,7 @@ from connectors.clickhouse.settings import (
     RECOVERING_MAX,
     REMIND_SECONDS,
 )
-from connectors.clickhouse.source import Begin, Entry, Gone, KafkaAway, NoJournal, PartitionLost, Source
+from connectors.clickhouse.source import Entry, Gone, KafkaAway, NoJournal, PartitionLost, Source
 from connectors.clickhouse.trouble import GaveUp, Trouble
 from pipeline import metrics
 from pipeline.core.record import UnknownFormat
@@ -158,28 +158,11 @@ class Sink:
     def _lane(self, partition: int) -> Lane:
         begin = self._source.begin(partition)
         position = begin.committed or START
-        self._compare(partition, begin)
-        first = first_offset(position, begin.low, begin.high)
-        return Lane(partition, position, first, self._limits)
-
-    def _compare(self, partition: int, begin: Begin) -> None:
-        """That the group's commits and the tables are about the same journal.
-
-        Raises:
-            JournalGone: one of them begins where the other one does not.
-        """
         target = self._service.target
-        filled = bool(self._service.query(statements.taken_in(target), {"partition": partition}).rows[0][0])
-        if begin.committed is None and filled:
-            raise JournalGone(
-                f"database {target.database} has rows of this partition, but the group has no offset: it was deleted,"
-                f" or they are another journal's. {MEND}"
-            )
-        if begin.committed is not None and begin.committed.at != NOWHERE and not filled:
-            raise JournalGone(
-                f"the group has inserted up to offset {begin.committed.offset}, but database {target.database} has no"
-                f" rows of this partition: the tables are new. {MEND}"
-            )
+        (inserted,) = self._service.query(statements.taken_in(target), {"partition": partition}).rows[0]
+        first = first_offset(position, begin.low, begin.high)
+        agree(begin.committed, inserted)
+        return Lane(partition, position, first, self._limits)
 
     def _take(self, entry: Entry | Gone) -> None:
         self._kafka.over(time.monotonic())

@@ -2,6 +2,17 @@
 -- Every table has the window, the targets of materialized views too: a range that is inserted twice must be absorbed everywhere.
 -- merge_selector_base, min_parts_to_merge_at_once, min_bytes_for_wide_part: merges are the sink's greatest cost; these halve it.
 
+-- One row a partition once parts are merged, however many ranges there were: asked at the start of every partition.
+CREATE TABLE IF NOT EXISTS ${DB}.ranges ${ON_CLUSTER}
+(
+    partition UInt16                               COMMENT 'Journal partition.',
+    end       SimpleAggregateFunction(max, UInt64) COMMENT 'One past the last journal record of which rows are here.'
+)
+ENGINE = ${REPLICATED}AggregatingMergeTree
+ORDER BY partition
+SETTINGS ${WINDOW}
+COMMENT 'How far journal partitions are inserted. Inserted first: what a sink compares with its offsets when it begins.';
+
 CREATE TABLE IF NOT EXISTS ${DB}.events ${ON_CLUSTER}
 (
     account_id        LowCardinality(String)                    COMMENT 'Tenant.',

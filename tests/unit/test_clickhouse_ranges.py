@@ -18,6 +18,7 @@ from connectors.clickhouse.ranges import (
     Limits,
     Position,
     Range,
+    agree,
     fence,
     fenced_by,
     first_offset,
@@ -248,3 +249,34 @@ def test_what_something_else_wrote_to_the_journal_is_ignored(stray: bytes | None
     found.take(1, stray, 0.0)
     found.take(2, value(2, 1), 0.0)
     assert [item.id for item in found._items] == [1, 0, 2]  # 0: no record of the chain
+
+
+DONE = Position(20, 7, 17)  # 18 and 19 are outside the chain
+OPEN = Position(20, 7, 17, 30)
+
+
+@pytest.mark.parametrize(
+    ("committed", "inserted"),
+    [(None, 0), (START, 0), (Position(2, 0, NOWHERE), 0), (DONE, 18), (DONE, 20), (OPEN, 18), (OPEN, 25), (OPEN, 30)],
+)
+def test_a_commit_under_which_the_tables_were_filled_is_gone_on_with(committed: Position | None, inserted: int) -> None:
+    agree(committed, inserted)
+
+
+@pytest.mark.parametrize(
+    ("committed", "inserted", "why"),
+    [
+        (None, 1, "up to offset 1, but the group has no offset"),
+        (START, 1, "up to offset 1, but the group's commit says 0 at most: .* count twice"),
+        (DONE, 21, "up to offset 21, but the group's commit says 20 at most: .* count twice"),
+        (OPEN, 31, "up to offset 31, but the group's commit says 30 at most: .* count twice"),
+        (DONE, 17, "up to offset 18, but ClickHouse has them up to 17 only: .* be missing"),
+        (OPEN, 17, "up to offset 18, but ClickHouse has them up to 17 only: .* be missing"),
+        (DONE, 0, "up to offset 18, but ClickHouse has them up to 0 only: the tables are new"),
+    ],
+)
+def test_a_commit_older_or_newer_than_the_tables_is_refused(
+    committed: Position | None, inserted: int, why: str
+) -> None:
+    with pytest.raises(JournalGone, match=f"{why}.*Run `tally rebuild clickhouse`"):
+        agree(committed, inserted)

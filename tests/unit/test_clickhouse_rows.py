@@ -53,10 +53,16 @@ def test_the_same_records_give_the_same_bytes() -> None:
     assert translate(2, decided(7)) == translate(2, decided(7))
 
 
-def test_intake_comes_last_and_empty_tables_not_at_all() -> None:
-    assert [*TABLES][-1] == "intake"
+def test_ranges_come_first_intake_last_and_empty_tables_not_at_all() -> None:
+    assert (next(iter(TABLES)), [*TABLES][-1]) == ("ranges", "intake")
     assert [*translate(2, decided(1, records=80))] == [*TABLES]
-    assert [*translate(2, [Decided(0, with_persons(1))])] == ["person_map"]
+    assert [*translate(2, [Decided(0, with_persons(1))])] == ["ranges", "person_map"]
+    assert translate(2, []) == {}
+
+
+def test_a_range_says_where_its_last_record_ends() -> None:
+    (row,) = tables(2, [Decided(3, with_persons(1)), Decided(7, with_persons(1))])["ranges"].to_pylist()
+    assert row == {"partition": 2, "end": 8}
 
 
 @given(seed=st.integers(0, 50), cut=st.integers(0, 8))
