@@ -73,6 +73,10 @@ class EngagementCore:
         """What becomes of a part; touches nothing."""
         return decide.decide(before, slabs, self._context)
 
+    def refuse(self, before: state.State, slabs: list[Slab], why: str) -> Record:
+        """The same, with every new event rejected; `why` in words."""
+        return decide.decide(before, slabs, self._context, why)
+
     def apply(self, before: state.State, record: Record) -> None:
         """The only thing that changes a state."""
         fold.apply(before, record, self._context.seed)

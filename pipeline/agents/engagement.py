@@ -79,7 +79,9 @@ class Engagement:
         """Decide, append and apply one part; returns the core's CPU seconds, or None where the lane has to fold."""
         decided = await self.work.run(self._decide, store, slabs)
         if len(decided.value) > self.value_bytes_max:
-            return await self._commit_halves(store, slabs)
+            if sum(len(slab.values) for slab in slabs) > 1:
+                return await self._commit_halves(store, slabs)
+            decided = await self.work.run(self._refuse, store, slabs)
         if not await self._append(store, decided.value):
             return None
         reached(Failpoint.BEFORE_APPLY)
@@ -89,7 +91,6 @@ class Engagement:
 
     async def _commit_halves(self, store: PartitionStore, slabs: list[Slab]) -> float | None:
         first, second = halves(slabs)
-        assert first and second, "one event's record fits: its bytes are bounded by the topic, its reject by 64 KiB"
         part_s = await self.commit(store, first)
         if part_s is None:
             return None
@@ -103,6 +104,14 @@ class Engagement:
         value = encode(record, next_link(store.last_id, self.writer), self.core.schema_id)
         metrics.DECIDE_SECONDS.inc(perf_counter() - began)
         return Decided(record, value, thread_time() - cpu_began)
+
+    def _refuse(self, store: PartitionStore, slabs: list[Slab]) -> Decided:
+        """One event whose decision is larger than a journal record may be: an operation that names very many."""
+        why = f"its decision does not fit into a journal record of {self.value_bytes_max} bytes"
+        record = store.signed(self.core.refuse(store.state, slabs, why))
+        value = encode(record, next_link(store.last_id, self.writer), self.core.schema_id)
+        assert len(value) <= self.value_bytes_max, "a reject's record fits: it keeps 64 KiB of the event"
+        return Decided(record, value, 0.0)
 
     async def _append(self, store: PartitionStore, value: bytes) -> bool:
         """Whether the record lies right behind the state's last one; else somebody else wrote, or nobody knows."""

@@ -27,7 +27,7 @@ from pipeline.core.people import People, Resolved, operate, resolve
 from pipeline.core.reasons import Reject
 from pipeline.core.record import FACTS, Label, Plan, Record
 from pipeline.core.rows import Decided, correction_rows, encode_rows
-from pipeline.core.sift import sift
+from pipeline.core.sift import refuse, sift
 from pipeline.core.state import State
 from pipeline.core.uniques import Facts, candidates, decide_uniques
 from pipeline.core.window import DAY_US, stream_times
@@ -42,14 +42,19 @@ class _Uniques(NamedTuple):
     corrected: list[Label]  # of each correction
 
 
-def decide(state: State, slabs: Sequence[Slab], context: Context) -> Record:
-    """What a batch changes; its slabs lie on one day of the stream (`window.cut_days`)."""
+def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str = "") -> Record:
+    """What a batch changes; its slabs lie on one day of the stream (`window.cut_days`).
+
+    `refused`: why none of its new events is accepted, in words; they are rejected as oversized.
+    """
     batch = read(slabs, context.schemas)
     stream = stream_times(state.stream_time, batch.arrived_at)
     day = int(stream[-1]) // DAY_US
     assert int(stream[0]) // DAY_US == day, "a batch is cut where the stream's day changes"
     events = unify(batch, context.seed)
     sifted = sift(state, events, stream, context)
+    if refused:
+        sifted = refuse(sifted, refused)
     people = operate(state.persons, events, sifted.keys, sifted.new, context)
     for row in people.refused:
         detail = f"a person would have more than {context.rules.person_profiles_max} profiles"

@@ -70,12 +70,11 @@ class Operations:
         if max(map(len, groups.values())) > self._profiles_max:
             self._registers.update({(account, p): register for p, register in before.items()})
             return False
-        for person, group in groups.items():
-            self._members[account, person] = frozenset(group)
-            for profile in group:
-                if self._person[account, profile] != person:
-                    self.touched.update(dict.fromkeys((account, p) for p in sorted(near)))
-                    self._person[account, profile] = person
+        moved = [(p, person) for person, group in groups.items() for p in group if self._person[account, p] != person]
+        self._members.update({(account, person): frozenset(group) for person, group in groups.items()})
+        self._person.update({(account, profile): person for profile, person in moved})
+        if moved:
+            self.touched.update(dict.fromkeys((account, p) for p in sorted(near)))
         return True
 
     def name(self, pairs: Iterable[Pair]) -> None:

@@ -51,6 +51,13 @@ def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted
     return Sifted(keys, faults, np.sort(rows[copies.is_new]), rows[duplicate], copies.remembered[duplicate].tolist())
 
 
+def refuse(sifted: Sifted, why: str) -> Sifted:
+    """The same with every new event rejected as oversized, for a reason in words."""
+    for row in sifted.new.tolist():
+        sifted.faults.add_one(row, Reject.OVERSIZED, why)
+    return sifted._replace(new=sifted.new[:0])
+
+
 def _accept_window(events: Events, stream: Ints, since: int, context: Context, faults: Faults) -> None:
     occurred_at, rules = events.ints("occurred_at"), context.rules
     late = too_late(occurred_at, stream, rules)

@@ -7,7 +7,7 @@ Time: none.  Late: none.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +26,7 @@ from pipeline.core.vocabulary import TOPICS, Vocabulary
 # Ids that name nobody, whatever the case and the space around them.
 NOBODY = frozenset({"", "null", "none", "undefined", "anonymous", "guest", "0", "-1", "[object object]"})
 ID_BYTES_MAX = 512  # of an id that the state keeps; vendors' are below 100
+NAMED_MAX = 10_000  # profiles that one operation names: more than `rules.person_profiles_max` lets into one person
 ALLOWANCE_MAX = 10**15  # activities a cycle: a thousand times what a core can count in a month
 THRESHOLDS_MAX = 32  # of a plan
 ACTIVITIES_MAX = 1024  # types of a plan's own set
@@ -132,7 +133,10 @@ def split_fault(event: Mapping[str, Any]) -> Why | None:
     return None
 
 
-def _ids(named: dict[str, Iterable[str]]) -> Why | None:
+def _ids(named: dict[str, list[str]]) -> Why | None:
+    if sum(map(len, named.values())) > NAMED_MAX:
+        longest = max(named, key=lambda field: len(named[field]))
+        return Reject.IMPOSSIBLE_FIELD, f"{longest}: the operation names more than {NAMED_MAX} profiles"
     for field, names in named.items():
         for name in names:
             if is_nobody(name):

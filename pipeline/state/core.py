@@ -33,6 +33,9 @@ class Core(Protocol):
     def decide(self, state: Any, slabs: list[Slab]) -> Record:
         """What becomes of a part; touches nothing."""
 
+    def refuse(self, state: Any, slabs: list[Slab], why: str) -> Record:
+        """What becomes of a part of which nothing shall be accepted, for a reason in words; touches nothing."""
+
     def apply(self, state: Any, record: Record) -> None:
         """The only thing that changes a state."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class CountingCore:
         sources = [Source(topic, first, end, end - first) for topic, (first, end) in bounds.items()]
         now = max([state.stream_time, *(slab.arrived_ms * 1000 for slab in slabs)])
         return Record(self.rules, now, sources, events=b"".join(v for vs in values.values() for v in vs))
+
+    def refuse(self, state: Counted, slabs: list[Slab], why: str) -> Record:
+        """Counts nothing."""
+        record = self.decide(state, slabs)
+        return replace(record, events=b"", sources=[source._replace(accepted=0) for source in record.sources])
 
     def apply(self, state: Counted, record: Record) -> None:
         numbers = struct.unpack(f">{len(record.events) // 8}q", record.events)

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.decide import decide
 from pipeline.core.reasons import Reject
-from tests.events import NOON_MS, NOON_US, context, event, merge, plan, slab
+from tests.events import NOON_MS, NOON_US, context, event, merge, plan, slab, split
 from tests.partition import Partition, events_of, reasons
 from tests.property.running import frozen
 
@@ -64,3 +64,15 @@ def test_rows_of_all_schemas_come_with_their_own_decisions() -> None:
     record = partition.send(purchase, opened, merge(["a"], "b"))
     found = {row["type"]: (row["person_id"], row["unique_open"], row["activity"]) for row in events_of(record)}
     assert found == {"crm_purchase": ("b", 0, 1), "email_opened": ("b", 1, 1), "profile_merged": (None, 0, 1)}
+
+
+def test_what_is_refused_whole_is_rejected_with_its_bytes_and_changes_no_state() -> None:
+    partition = Partition()
+    divided = split("a", {"b": ["c", "d"]}, event_id="1")
+    slabs = [slab("events.profile", 0, divided)]
+    record = decide(partition.state, slabs, partition.context, "its decision does not fit")
+    assert [(r.reason, r.detail) for r in record.rejects] == [("oversized", "its decision does not fit")]
+    assert record.rejects[0].raw == slabs[0].values[0]
+    assert (record.read, record.accepted, record.registers, record.persons, len(record.identities)) == (1, 0, [], [], 0)
+    accepted = decide(partition.state, slabs, partition.context)
+    assert (accepted.accepted, len(accepted.persons)) == (1, 4)

@@ -115,11 +115,26 @@ def test_a_record_that_is_too_large_is_decided_again_in_halves(tmp_path: Path) -
     run(story)
 
 
-def test_one_event_that_is_too_large_is_a_broken_assumption(tmp_path: Path) -> None:
+def test_one_event_whose_decision_is_too_large_is_refused_and_the_lane_goes_on(tmp_path: Path) -> None:
+    async def story(log: MemoryLog) -> None:
+        core = CountingCore()
+        widest = Link(1 << 62, 0, "me")
+        nothing = replace(core.refuse(core.empty(), [numbers(EMAIL, 0, 1)], ""), topics={EMAIL: "1"}, partitions=1)
+        desk = Desk(log, tmp_path, value_bytes_max=len(encode(nothing, widest)))
+        store = await desk.world.recover()
+        await desk.put(numbers(EMAIL, 0, 2))
+        records = [decode(value or b"")[1] for value in log.values[JOURNAL]]
+        assert [(record.read, record.accepted) for record in records] == [(1, 0), (1, 0)]
+        assert (desk.consumer.ended, store.positions) == ([True], {EMAIL: 2})
+
+    run(story)
+
+
+def test_a_record_in_which_not_even_a_reject_fits_is_a_broken_assumption(tmp_path: Path) -> None:
     async def story(log: MemoryLog) -> None:
         desk = Desk(log, tmp_path, value_bytes_max=10)
         await desk.world.recover()
-        with pytest.raises(AssertionError, match="one event's record fits"):
+        with pytest.raises(AssertionError, match="a reject's record fits"):
             await desk.put(numbers(EMAIL, 0, 2))
 
     run(story)
