@@ -53,8 +53,7 @@ def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str =
     assert int(stream[0]) // DAY_US == day, "a batch is cut where the stream's day changes"
     events = unify(batch, context.seed)
     sifted = sift(state, events, stream, context)
-    if refused:
-        sifted = refuse(sifted, refused)
+    sifted = refuse(sifted, refused) if refused else sifted
     people = operate(state.persons, events, sifted.keys, sifted.new, context)
     for row in people.refused:
         detail = f"a person would have more than {context.rules.person_profiles_max} profiles"

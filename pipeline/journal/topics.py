@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.journal.ports import Described
 
 REQUEST_S = 5.0  # a broker that answers at all answers within that
+ANSWER_S = 20.0  # librdkafka's own timeouts go by the time of day: where that is set back, they last longer
 _NO_ID = str(Uuid(0, 0))  # of a broker that is older than topic ids
 _QUIET = {"log_level": 0, "socket.connection.setup.timeout.ms": 4_000, "reconnect.backoff.max.ms": 1_000}
 
@@ -27,11 +28,16 @@ class KafkaTopics:
         """See `ports.Describes`.
 
         Raises:
-            ConnectionError: no answer.
+            ConnectionError, TimeoutError: no answer.
         """
         if self._admin is None:
             self._admin = AdminClient(self._client)
-        return await asyncio.to_thread(_described, self._admin, sorted(topics))
+        asked = asyncio.to_thread(_described, self._admin, sorted(topics))
+        try:
+            return await asyncio.wait_for(asked, ANSWER_S)
+        except TimeoutError:
+            self._admin = None  # one that does not come back is left alone
+            raise
 
 
 def _described(admin: AdminClient, topics: list[str]) -> dict[str, Described]:

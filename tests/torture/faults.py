@@ -90,7 +90,7 @@ SHAPES: Mapping[Kind, Shape] = {
     Kind.DROP: Shape(2, (PROXY,), 2.0, 8.0),
     Kind.DELAY: Shape(2, (PROXY,), 3.0, 8.0),
     Kind.CLOCK: Shape(2, (CLOCK,), 2.0, 8.0),
-    Kind.WORKER_CLOCK: Shape(2, (WORKER_CLOCK,), 2.0, 8.0),
+    Kind.WORKER_CLOCK: Shape(2, (WORKER_CLOCK,), 0.0, 0.0),
 }
 SEVERAL = (2, 3, 3, 4)  # how many die at once
 FIRST_SECONDS = 1.5  # load before the first fault

@@ -1,4 +1,4 @@
-"""What a run's rounds share: broker, proxy, engine, two clocks and two small disks."""
+"""What a run's rounds share: broker, proxy, engine, a clock and two small disks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ class Stage:
             self.lacks = dict.fromkeys((Kind.FULL_STATE, Kind.FULL_CLICKHOUSE), why)
         self.state, self._engine_folder = self._folder / "state", self._folder / "engine"
         self.clock = Clock(self._folder / "clock")
-        self.worker_clock = Clock(self._folder / "worker-clock")
         self.broker = Broker(self._folder / "kafka", keeper, self.clock)
         self.proxy = Proxy(self.broker.proxy_port, self.broker.behind_proxy, self._seed)
         self.proxy.start()
@@ -66,7 +65,6 @@ class Stage:
     def restore(self) -> None:
         """Whatever the last round has left: true clock, room on the disks, packets that flow, servers that run."""
         self.clock.true()
-        self.worker_clock.true()
         self.proxy.heal()
         for disk in (self.state_disk, self.engine_disk):
             if disk is not None:
