@@ -66,7 +66,11 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def _row(one: Protection, row: Row) -> str:
-    by = "rounds: differences" if one.plan else f"`{'`, `'.join(test.removeprefix('tests/') for test in one.tests)}`"
+    by = (
+        "rounds: differences"
+        if one.plan
+        else f"`{'`, `'.join(test.partition('::')[0].removeprefix('tests/') for test in one.tests)}`"
+    )
     if one.log:
         by = "rounds: a line in a log"
     if not row["noticed"]:
