@@ -43,7 +43,7 @@ def history(address: str, place: Place) -> list[Position]:
     Raises:
         TimeoutError: it could not be read in time.
     """
-    reader = Consumer({"bootstrap.servers": address, "group.id": "none", "enable.auto.commit": False})
+    reader = Consumer({"bootstrap.servers": address, "group.id": "none", "enable.auto.commit": False, "log_level": 0})
     try:
         return [position for message in _all(reader) if (position := _position(message, place)) is not None]
     finally:
@@ -56,7 +56,8 @@ def rewind(address: str, place: Place, position: Position) -> None:
     Raises:
         StillTaken
     """
-    outside = Consumer({"bootstrap.servers": address, "group.id": place.group, "enable.auto.commit": False})
+    settings = {"group.id": place.group, "enable.auto.commit": False, "log_level": 0}
+    outside = Consumer({"bootstrap.servers": address, **settings})
     target = TopicPartition(place.topic, place.partition, position.offset, metadata=ranges.metadata(position))
     try:
         (done,) = outside.commit(offsets=[target], asynchronous=False)
