@@ -41,7 +41,7 @@ def page(rows: Sequence[Row]) -> str:
     last = {(row["taken"], row["plan"]): row for row in rows}
     every = protections()
     taken = [(one, last[one.name, one.plan]) for one in every if (one.name, one.plan) in last]
-    controls = [row for (name, _), row in last.items() if name == CONTROL]
+    controls = {(row["plan"], tuple(row["tests"])): row for row in rows if row["taken"] == CONTROL}
     return "\n".join(
         [
             "# Protections taken away, and who noticed",
@@ -59,19 +59,15 @@ def page(rows: Sequence[Row]) -> str:
             *(_row(one, row) for one, row in taken),
             "",
             *_remarks([one for one, _ in taken]),
-            *_controls(controls),
+            *_controls(list(controls.values())),
             *_plans(),
         ]
     )
 
 
 def _row(one: Protection, row: Row) -> str:
-    by = (
-        "rounds: differences"
-        if one.plan
-        else f"`{'`, `'.join(test.partition('::')[0].removeprefix('tests/') for test in one.tests)}`"
-    )
-    if one.log:
+    by = "rounds: differences" if one.plan else _files(one.tests)
+    if one.log and not row["differences"]:
         by = "rounds: a line in a log"
     if not row["noticed"]:
         by = "**nothing**"
@@ -88,6 +84,11 @@ def _first(row: Row) -> str:
     return said if len(said) <= SHOWN else f"{said[:SHOWN]} ..."
 
 
+def _files(tests: Sequence[str]) -> str:
+    """The files of tests, as the page names them."""
+    return ", ".join(f"`{test.partition('::')[0].removeprefix('tests/')}`" for test in tests)
+
+
 def _remarks(taken: Sequence[Protection]) -> list[str]:
     told = [f"- {one.name}: {one.remark}" for one in taken if one.remark]
     return [*told, ""] if told else []
@@ -95,7 +96,7 @@ def _remarks(taken: Sequence[Protection]) -> list[str]:
 
 def _controls(rows: Sequence[Row]) -> list[str]:
     lines = [
-        f"| {row['plan'] or 'the tests above'} | {row['rounds'] or ''} | {row['faults'] or ''} | "
+        f"| {row['plan'] or _files(row['tests'])} | {row['rounds'] or ''} | {row['faults'] or ''} | "
         f"{row['differences'] if row['plan'] else ''} | {_first(row) or 'none'} | {row['commit']} |"
         for row in sorted(rows, key=lambda row: str(row["plan"]))
     ]

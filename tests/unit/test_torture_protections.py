@@ -42,6 +42,7 @@ def test_what_the_guarantee_rests_on_is_in_the_list() -> None:
     for word in ("chain rule", "lock", "contiguity", "intent", "token", "window of the views' targets", "epochs"):
         assert word in names
     assert len({one.name for one in protections()}) == len(protections())
+    assert {one.plan for one in protections() if one.plan} == plans().keys()
 
 
 @pytest.mark.parametrize("plan", plans().values(), ids=lambda plan: plan.name)
