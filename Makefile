@@ -73,6 +73,14 @@ soak: $(READY) ## Run the properties with new seeds until one fails (MINUTES=30:
 torture: $(READY) ## Kill, stop, cut and fill everything under load, then compare all numbers (ROUNDS=10 SEED=7)
 	@$(BIN)/python -m tests.torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: weakened
+weakened: $(READY) ## Take each protection away in a copy: torture must notice (ARGS='--only "chain rule"')
+	@$(BIN)/python -m tests.torture.weakened $(ARGS)
+
+.PHONY: limits
+limits: $(READY) ## Measure each process's memory under outages, a backlog and large messages (docs/limits.md)
+	@$(BIN)/python -m tests.limits $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Put deliberate faults into copies of the core: which test notices which (docs/mutants.md)
 	$(BIN)/python -m tests.mutation $(ARGS)

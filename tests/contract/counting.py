@@ -65,7 +65,7 @@ class CountingCore:
 
     def refuse(self, state: Counted, slabs: list[Slab], why: str) -> Record:
         """Counts nothing."""
-        record = self.decide(state, slabs)
+        record = CountingCore.decide(self, state, slabs)
         return replace(record, events=b"", sources=[source._replace(accepted=0) for source in record.sources])
 
     def apply(self, state: Counted, record: Record) -> None:

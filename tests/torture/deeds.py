@@ -29,6 +29,7 @@ INSERT_SECONDS = 3.0  # how long an insert is waited for, to kill the engine in 
 ROLL_SECONDS = 1.5  # between two processes of a rolling restart
 END_SECONDS = 20.0  # a process that was told to end has ended by then, or is killed
 LOOK_SECONDS = 0.2
+EMPTY_SECONDS = 20.0  # a sink with a name stays in its group until its session is over, 10 s after it ended
 QUERY_SECONDS = 2
 CUT_BYTES_MAX = 20_000  # of a connection before it is reset: a request or two, an append among them
 DELAYS_MS = (20, 100, 400)
@@ -131,20 +132,37 @@ def power_loss(nemesis: Nemesis, fault: Fault, dice: random.Random) -> str:
 
 
 def rewind_offsets(nemesis: Nemesis, _fault: Fault, dice: random.Random) -> str:
-    """The sinks' offsets of a partition are set back to what they have committed before."""
+    """The sinks are ended, and their offsets of a partition set back to what they have committed before."""
+    for name in SINKS:
+        nemesis.world.processes.terminate(name)
+    deadline = time.monotonic() + EMPTY_SECONDS
+
+    def once_empty() -> None:
+        try:
+            nemesis.note(f"  {_set_back(nemesis, dice)}")
+        except (rewind.StillTaken, TimeoutError) as error:
+            if time.monotonic() < deadline:
+                nemesis.later(LOOK_SECONDS, once_empty)
+                return
+            nemesis.note(f"  nothing was set back: {error}")
+        for name in SINKS:
+            nemesis.world.processes.kill(name)
+            nemesis.start_later(name, 0.0)
+
+    nemesis.later(LOOK_SECONDS, once_empty)
+    return ""
+
+
+def _set_back(nemesis: Nemesis, dice: random.Random) -> str:
     world = nemesis.world
-    world.processes.stop(SINKS)
     journal = physical(world.settings.topics.prefix, JOURNAL)
     place = rewind.Place(world.settings.sink.group_id, journal, dice.randrange(PARTITIONS))
     committed = rewind.history(world.stage.broker.address, place)
-    told = "nothing was committed yet"
-    if committed:
-        position = dice.choice(committed)
-        rewind.rewind(world.stage.broker.address, place, position)
-        told = f"journal partition {place.partition} from {committed[-1]} to {position}"
-    for name in SINKS:
-        nemesis.start_later(name, 0.0)
-    return told
+    if not committed:
+        return "nothing was committed yet"
+    position = dice.choice(committed)
+    rewind.rewind(world.stage.broker.address, place, position)
+    return f"journal partition {place.partition} from {committed[-1]} to {position}"
 
 
 def fill_state(nemesis: Nemesis, fault: Fault, _dice: random.Random) -> str:

@@ -82,7 +82,7 @@ SHAPES: Mapping[Kind, Shape] = {
     Kind.ROLLING: Shape(1, (CLUSTER,), 8.0, 8.0, (*WORKERS, *SINKS)),
     Kind.JOIN: Shape(2, (JOINER,), 4.0, 8.0),
     Kind.SNAPSHOTS: Shape(3, WORKERS, 0.0, 1.0),
-    Kind.REWIND: Shape(1, (CLUSTER,), 2.0, 2.0, (*SINKS, BROKER)),
+    Kind.REWIND: Shape(1, (CLUSTER,), 12.0, 12.0, (*SINKS, BROKER)),
     Kind.POWER_LOSS: Shape(1, (BROKER,), 0.2, 2.0),
     Kind.FULL_STATE: Shape(2, (STATE_DISK,), 3.0, 8.0),
     Kind.FULL_CLICKHOUSE: Shape(1, (ENGINE,), 3.0, 6.0),

@@ -13,12 +13,12 @@ import pytest
 
 from pipeline.agents.engagement import Engagement
 from pipeline.core.batch import Slab
-from pipeline.core.record import Link, Record, decode, encode
+from pipeline.core.record import Label, Link, Record, decode, encode
 from pipeline.journal.chain import next_link
 from pipeline.journal.memory import MemoryLog
 from pipeline.journal.ports import Entry
 from pipeline.transport.lanes import Batch, Lane
-from tests.contract.counting import DAY_MS, RULES, CountingCore
+from tests.contract.counting import DAY_MS, RULES, Counted, CountingCore
 from tests.contract.worlds import EMAIL, JOURNAL, SMS, World, numbers, sourced
 
 
@@ -116,15 +116,19 @@ def test_a_record_that_is_too_large_is_decided_again_in_halves(tmp_path: Path) -
 
 
 def test_one_event_whose_decision_is_too_large_is_refused_and_the_lane_goes_on(tmp_path: Path) -> None:
+    class Bulky(CountingCore):
+        """What it decides is longer than what it refuses."""
+
+        def decide(self, state: Counted, slabs: list[Slab]) -> Record:
+            return replace(super().decide(state, slabs), labels=[Label("a" * 1000, None, "email")])
+
     async def story(log: MemoryLog) -> None:
-        core = CountingCore()
-        widest = Link(1 << 62, 0, "me")
-        nothing = replace(core.refuse(core.empty(), [numbers(EMAIL, 0, 1)], ""), topics={EMAIL: "1"}, partitions=1)
-        desk = Desk(log, tmp_path, value_bytes_max=len(encode(nothing, widest)))
+        desk = Desk(log, tmp_path, value_bytes_max=500)
         store = await desk.world.recover()
+        desk.agent.core = Bulky()
         await desk.put(numbers(EMAIL, 0, 2))
         records = [decode(value or b"")[1] for value in log.values[JOURNAL]]
-        assert [(record.read, record.accepted) for record in records] == [(1, 0), (1, 0)]
+        assert [(record.read, record.accepted, record.labels) for record in records] == [(1, 0, []), (1, 0, [])]
         assert (desk.consumer.ended, store.positions) == ([True], {EMAIL: 2})
 
     run(story)
