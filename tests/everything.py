@@ -1,7 +1,8 @@
 """All tests in two runs at once: those with real parts, which mostly wait, and behind them, with what time the
-processors have left, those without. What the second run says is shown when the first one has ended.
+processors have left, those without. What the second run says is shown when the first one has ended. A third, short run
+has what must be alone.
 
-`python -m tests.everything [options of pytest]`; ends with 0 if both runs passed.
+`python -m tests.everything [options of pytest]`; ends with 0 if all runs passed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def commands(options: list[str]) -> list[tuple[list[str], dict[str, str]]]:
     without = [f"--ignore={path}" for path in _paths(ALONE)]
     return [
         ([*several, "worksteal", *without, *_paths(pure), *options], nothing),
-        ([*several, "loadfile", *_paths([*real, *ALONE]), *options], {}),
+        ([*several, "loadfile", *_paths(real), *options], {}),
+        ([*_paths(ALONE), *options], nothing),
     ]
 
 
@@ -51,17 +53,18 @@ def _paths(names: Iterable[str]) -> list[str]:
 
 
 def main(options: list[str]) -> int:
-    """Run all; both runs to their ends. With options that choose tests, a run may have none."""
-    (pure, changed), (real, unchanged) = commands(options)
+    """Run all, each run to its end. With options that choose tests, a run may have none."""
+    pure, real, alone = commands(options)
     with tempfile.TemporaryFile() as said:
-        behind = _start(pure, changed, said)
+        behind = _start(*pure, said)
         try:
-            codes = [_start(real, unchanged, None).wait(), behind.wait()]
+            codes = [_start(*real, None).wait(), behind.wait()]
         finally:
             behind.terminate()
         said.seek(0)
         shutil.copyfileobj(said, sys.stdout.buffer)
         sys.stdout.flush()
+    codes.append(_start(*alone, None).wait())
     if options and NO_TESTS in codes and set(codes) != {NO_TESTS}:
         codes.remove(NO_TESTS)
     return max(codes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import queue
@@ -155,13 +156,20 @@ class Engine:
 
 
 def _spool(descriptor: int, rows: Iterator[bytes]) -> None:
-    with os.fdopen(descriptor, "wb") as file:
+    # Without a buffer: a full disk is met here, not when the file is closed.
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
         for piece in rows:
             try:
-                file.write(piece)
+                _write(file, piece)
             except OSError as error:
                 text = f"the rows could not be written to disk before their insert: {error.strerror}"
                 raise RequestFault(NOT_ENOUGH_SPACE, text, "NOT_ENOUGH_SPACE", close=True) from None
+
+
+def _write(file: io.FileIO, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _take(path: Path) -> Any:

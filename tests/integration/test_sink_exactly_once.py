@@ -143,7 +143,7 @@ def test_a_clickhouse_whose_disk_is_full_is_waited_for(kafka: str, tmp_path: Pat
             disk.fill()
             made = world.publish(seed, records=60)
             sink.await_line("Trying again")
-            assert "pace" in sink.log, "it says that there is no space"
+            assert "pace" in sink.log, f"it says that there is no space:\n{sink.log}"
             disk.free()
             world.await_all()
             assert sink.stop() == 0

@@ -16,7 +16,7 @@ from tests import everything, soak
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_test_is_in_one_of_two_runs() -> None:
+def test_every_test_is_in_one_of_the_runs() -> None:
     pure, real = everything.folders()
     assert not set(pure) & set(real)
     assert {*pure, *real} == {path.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/**/test_*.py")}
@@ -25,11 +25,12 @@ def test_every_test_is_in_one_of_two_runs() -> None:
 
 
 def test_what_measures_time_runs_alone() -> None:
-    (pure, _), (real, _) = everything.commands([])
+    (pure, _), (real, _), (alone, _) = everything.commands([])
     for path in everything.ALONE:
         assert (ROOT / "tests" / path).is_file()
         assert f"--ignore=tests/{path}" in pure
-        assert f"tests/{path}" in real
+        assert f"tests/{path}" in alone
+        assert "tests/unit" not in real
 
 
 def test_no_test_without_real_parts_asks_for_one() -> None:
@@ -38,15 +39,19 @@ def test_no_test_without_real_parts_asks_for_one() -> None:
     assert not [text for text in texts if re.search(r"def \w+\([^)]*\b(kafka|clickhouse): str", text)]
 
 
-def test_what_is_required_holds_for_both_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_required_holds_for_all_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TALLY_REQUIRE_REAL", raising=False)
-    assert [environment for _, environment in everything.commands([])] == [{}, {}]
+    assert [environment for _, environment in everything.commands([])] == [{}, {}, {}]
     monkeypatch.setenv("TALLY_REQUIRE_REAL", "kafka clickhouse")
-    (pure, nothing), (real, unchanged) = everything.commands(["-k", "x"])
-    assert (nothing, unchanged) == ({"TALLY_REQUIRE_REAL": "nothing"}, {})
+    (pure, nothing), (real, unchanged), (alone, as_nothing) = everything.commands(["-k", "x"])
+    assert (nothing, unchanged, as_nothing) == (
+        {"TALLY_REQUIRE_REAL": "nothing"},
+        {},
+        {"TALLY_REQUIRE_REAL": "nothing"},
+    )
     assert pure[pure.index("--dist") + 1] == "worksteal"
     assert real[real.index("--dist") + 1] == "loadfile", "a file's tests share a world"
-    assert pure[-2:] == real[-2:] == ["-k", "x"]
+    assert pure[-2:] == real[-2:] == alone[-2:] == ["-k", "x"]
 
 
 @pytest.mark.parametrize(
