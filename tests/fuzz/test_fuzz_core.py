@@ -83,7 +83,8 @@ def test_bodies_as_large_as_may_be_have_one_fate_each() -> None:
         began = process_time()
         world.send([value], NOON_MS)
         assert process_time() - began < BATCH_S_MAX
-    assert world.fates == {"accepted": 3, "duplicate": 0, "oversized": 6, "nobody": 1, "impossible_field": 2}
+    # Operations among them name more profiles than one may.
+    assert world.fates == {"accepted": 2, "duplicate": 0, "oversized": 6, "impossible_field": 4}
     assert world.is_the_fold()
 
 

@@ -21,6 +21,7 @@ BESIDE = {
     "test_a_cycle_whose_midnight_is_skipped_begins_with_its_day",
     "test_long_histories_count_as_the_oracle_counts",
     "test_a_crowd_in_large_batches_counts_as_the_oracle_counts",
+    "test_accepted_events_are_counted_run_by_run",
 }
 
 
