@@ -192,7 +192,8 @@ class Service:
             mend = "set TALLY_CLICKHOUSE__USERNAME and TALLY_CLICKHOUSE__PASSWORD to a user that may read and write"
             return Refused(f"ClickHouse at {self.target.address} does not let {self.target.username} in; {mend}", code)
         if code in (_UNKNOWN_DATABASE, _UNKNOWN_TABLE):
-            return Refused(f"{said}; if it is a table of tally's, run `tally migrate`", code)
+            mend = "run `tally migrate`; where that has nothing to do, it was dropped: run `tally rebuild clickhouse`"
+            return Refused(f"{said}; if it is a table of tally's, {mend}", code)
         if code == _UNKNOWN_PARAMETER:
             return Refused(
                 f"{said.rstrip('.')}: a parameter of the statement lacks its value (--param NAME=VALUE)", code

@@ -5,6 +5,7 @@ What differs is looked at again at another moment, with the fold advanced to it:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from pipeline.audit.comparison import Difference, Found, Kind, Side, compare, still
@@ -80,7 +81,9 @@ class PartitionAudit:
         def tell_fold(offset: int) -> None:
             self._tell(lambda: f"{where}: {offset:,} journal records folded, {self._fold.events:,} events")
 
-        for look in sorted(self._looks.all(wanted, tell_look), key=lambda look: look.position.offset):
+        # In a thread: it may wait for a minute, and the journal's client must not be still for so long.
+        looks = await asyncio.to_thread(self._looks.all, wanted, tell_look)
+        for look in sorted(looks, key=lambda look: look.position.offset):
             await self._fold.advance(session, look.position, tell_fold)
             yield look
 

@@ -11,10 +11,12 @@ kept), 2 wrong options.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import random
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from connectors.local.jars import KAFKA_VERSION
@@ -39,6 +41,16 @@ def main(given: Sequence[str] | None = None) -> int:
     except ValueError as error:
         _say(f"nothing was run: {error}")
         return 2
+    with _alone(options.folder) as alone:
+        if not alone:
+            _say(
+                f"nothing was run: another run is at work in {options.folder}: wait for it, or choose another --folder"
+            )
+            return 2
+        return _run(options, seed, kinds)
+
+
+def _run(options: argparse.Namespace, seed: int, kinds: list[Kind]) -> int:
     stage = Stage(options.folder / f"run-{seed}", seed)
     failed = 0
     try:
@@ -57,6 +69,19 @@ def main(given: Sequence[str] | None = None) -> int:
     finally:
         stage.end()
     return 1 if failed else 0
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other run is at work in the folder, and none will be for as long as the block lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _round(stage: Stage, options: argparse.Namespace, seed: int, kinds: list[Kind]) -> Result:
