@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.journal.ports import Described
 
 REQUEST_S = 5.0  # a broker that answers at all answers within that
-ANSWER_S = 20.0  # librdkafka's own timeouts go by the time of day: where that is set back, they last longer
+ANSWER_S = 20.0  # whatever becomes of the client: its thread is left behind, and the partition asks a new one
 _NO_ID = str(Uuid(0, 0))  # of a broker that is older than topic ids
 _QUIET = {"log_level": 0, "socket.connection.setup.timeout.ms": 4_000, "reconnect.backoff.max.ms": 1_000}
 

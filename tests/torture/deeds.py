@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 # Of the broker's clock; less than the source topics' retention, by which it would delete what nobody has read.
 JUMPS = (-2 * 24 * HOUR, -HOUR, -60.0, -5.0, 5.0, 60.0, HOUR, 24 * HOUR, 3 * 24 * HOUR)
-# Of the workers' and sinks'. Backwards no more than a time service steps: librdkafka's waits go by the time of day, and
-# last longer by what it is set back.
-WORKER_JUMPS = (-2.0, 5.0, 60.0, HOUR, 24 * HOUR)
 CUT_BATCHES = (1, 1, 2, 3)  # record batches of a partition's journal that a power loss takes
 INSERT_SECONDS = 3.0  # how long an insert is waited for, to kill the engine in its middle
 ROLL_SECONDS = 1.5  # between two processes of a rolling restart
@@ -222,13 +219,6 @@ def jump(nemesis: Nemesis, fault: Fault, dice: random.Random) -> str:
     return f"by {seconds:g} s"
 
 
-def jump_workers(nemesis: Nemesis, _fault: Fault, dice: random.Random) -> str:
-    """The time of day of workers and sinks jumps, and stays there for the rest of the round."""
-    seconds = dice.choice(WORKER_JUMPS)
-    nemesis.world.clock.jump(seconds)
-    return f"by {seconds:g} s"
-
-
 DEEDS: Mapping[Kind, Deed] = {
     Kind.KILL_WORKER: kill,
     Kind.KILL_SINK: kill,
@@ -251,5 +241,4 @@ DEEDS: Mapping[Kind, Deed] = {
     Kind.DROP: drop,
     Kind.DELAY: delay,
     Kind.CLOCK: jump,
-    Kind.WORKER_CLOCK: jump_workers,
 }

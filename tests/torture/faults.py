@@ -15,7 +15,7 @@ WORKERS = ("worker-1", "worker-2", "worker-3")
 SINKS = ("sink-1", "sink-2")
 PRODUCERS = ("producer-1", "producer-2")
 BROKER, ENGINE, PROXY = "broker", "clickhouse", "proxy"
-CLOCK, WORKER_CLOCK = "the broker's clock", "the workers' and sinks' clock"
+CLOCK = "the broker's clock"
 CLUSTER, RIVAL, JOINER, STATE_DISK = "cluster", "rival", "joiner", "state disk"
 
 
@@ -43,7 +43,6 @@ class Kind(StrEnum):
     DROP = "swallow the workers' packets"
     DELAY = "delay the workers' packets"
     CLOCK = "jump the broker's clock"
-    WORKER_CLOCK = "jump the workers' and sinks' clock"
 
 
 class Fault(NamedTuple):
@@ -90,7 +89,6 @@ SHAPES: Mapping[Kind, Shape] = {
     Kind.DROP: Shape(2, (PROXY,), 2.0, 8.0),
     Kind.DELAY: Shape(2, (PROXY,), 3.0, 8.0),
     Kind.CLOCK: Shape(2, (CLOCK,), 2.0, 8.0),
-    Kind.WORKER_CLOCK: Shape(2, (WORKER_CLOCK,), 0.0, 0.0),
 }
 SEVERAL = (2, 3, 3, 4)  # how many die at once
 FIRST_SECONDS = 1.5  # load before the first fault

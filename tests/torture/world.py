@@ -19,7 +19,6 @@ from tests.e2e.recent import histories
 from tests.events import SEED
 from tests.property.running import Sent
 from tests.torture import acknowledged, producer
-from tests.torture.clock import Clock
 from tests.torture.faults import PRODUCERS, SINKS, WORKERS
 from tests.torture.processes import ROOT, TALLY, Processes
 from tests.torture.stage import Stage
@@ -41,7 +40,6 @@ class World:
         self.folder, self.seed, self.seconds = folder, seed, seconds
         self.name = f"t{seed}x{time.time_ns() // 1_000_000 % 100_000_000}"
         self.stage = stage
-        self.clock = Clock(folder / "clock")  # of workers and sinks
         self.environment = self._environment()
         self.settings: Settings = load({}, self.environment, folder)
         self.processes = Processes(folder, self.environment)
@@ -56,7 +54,7 @@ class World:
         for name in WORKERS:
             self.add_worker(name)
         for name in SINKS:
-            self.processes.add(name, (*TALLY, "sink"), {"TALLY_SINK__NAME": name, **self.clock.environment})
+            self.processes.add(name, (*TALLY, "sink"), {"TALLY_SINK__NAME": name})
 
     def add_worker(self, name: str, group: str | None = None) -> None:
         """A worker with a state of its own, in another group where one is named."""
@@ -65,7 +63,6 @@ class World:
             "TALLY_WORKER__STATE_DIR": str(self.state_of(name)),
             "TALLY_WORKER__GROUP_ID": group or f"{self.name}.workers",
             "TALLY_KAFKA__BOOTSTRAP_SERVERS": self.stage.broker.proxied,
-            **self.clock.environment,
         }
         self.processes.add(name, (*TALLY, "worker"), own)
 
