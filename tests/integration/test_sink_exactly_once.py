@@ -6,18 +6,20 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from connectors.local import clickhouse as clickhouse_ladder
 from connectors.local import kafka as kafka_ladder
+from connectors.local.keeper import Keeper
 from connectors.local.ports import any_free
 from connectors.local.processes import end
 from connectors.local.progress import silent
 from connectors.local.service import Wish
 from tests.integration.sink_world import World, await_that
 from tests.torture.disk import SmallDisk, available
+from tests.torture.engine import Engine
 
 SESSION_SECONDS = 10.0  # after which Kafka gives a silent sink's partitions away
 KILLS = 5
@@ -77,67 +79,60 @@ def test_a_sink_that_slept_while_its_partitions_were_given_away_counts_nothing_t
     world.assert_exact(made)
 
 
-def test_a_clickhouse_that_is_killed_and_comes_back_has_every_row_once(kafka: str, tmp_path: Path, seed: int) -> None:
-    (port,) = any_free(1)
-    wish = Wish(port=port, use_docker=False)
-    engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
-    world = World(kafka, engine.address, tmp_path)
+@contextmanager
+def own_engine(kafka: str, folder: Path, data: Path) -> Iterator[tuple[World, Engine]]:
+    """A world over an engine that may be ended; its data lies in `data`."""
+    keeper = Keeper()
+    engine = Engine(data, keeper)
+    engine.start()
+    world = World(kafka, engine.address, folder)
     try:
         world.make_topic()
         world.migrate()
+        yield world, engine
+    finally:
+        world.drop()
+        engine.stop()
+        keeper.close()
+
+
+def test_a_clickhouse_that_is_killed_and_comes_back_has_every_row_once(kafka: str, tmp_path: Path, seed: int) -> None:
+    with own_engine(kafka, tmp_path, tmp_path / "engine") as (world, engine):
         made = world.publish(seed, records=60)
         with world.sink(TALLY_SINK__NAME="one") as sink:
             await_that(lambda: bool(world.committed()), lambda: "the first range")
             time.sleep(random.Random(seed).uniform(0.0, 0.5))
-            assert engine.marked is not None
-            end(engine.marked, 0.0)
+            engine.kill()
             sink.await_line("Trying again")
-            engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
+            engine.start()
             world.await_all()
             assert "ClickHouse answers again" in sink.log
             assert sink.stop() == 0
         world.assert_exact(made)
-    finally:
-        world.drop()
-        if engine.marked is not None:
-            end(engine.marked, 15.0)
 
 
 def test_a_rebalance_while_clickhouse_is_away_leaves_no_partition_behind(kafka: str, tmp_path: Path, seed: int) -> None:
-    (port,) = any_free(1)
-    wish = Wish(port=port, use_docker=False)
-    engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
-    world = World(kafka, engine.address, tmp_path)
-    try:
-        world.make_topic()
-        world.migrate()
+    with own_engine(kafka, tmp_path, tmp_path / "engine") as (world, engine):
         made = world.publish(seed, records=60)
         with world.sink(TALLY_SINK__NAME="one") as one:
             await_that(lambda: bool(world.committed()), lambda: "the first range")
-            assert engine.marked is not None
-            end(engine.marked, 0.0)
+            engine.kill()
             one.await_line("Trying again")
             world.rebalance()
             await_that(lambda: one.log.count("partitions now: 0, 1\n") > 1, lambda: f"all back in:\n{one.log}")
-            engine = clickhouse_ladder.from_chdb(tmp_path / "engine", wish, silent)
+            engine.start()
             world.await_all()
             assert one.stop() == 0
         world.assert_exact(made)
-    finally:
-        world.drop()
-        if engine.marked is not None:
-            end(engine.marked, 15.0)
 
 
 def test_a_clickhouse_whose_disk_is_full_is_waited_for(kafka: str, tmp_path: Path, seed: int) -> None:
     if why := available():
         pytest.xfail(why)
-    disk = SmallDisk(tmp_path / "engine", ENGINE_BYTES)
-    engine = clickhouse_ladder.from_chdb(disk.path, Wish(use_docker=False), silent)
-    world = World(kafka, engine.address, tmp_path)
-    try:
-        world.make_topic()
-        world.migrate()
+    with (
+        closing(SmallDisk(tmp_path / "engine", ENGINE_BYTES)) as disk,
+        own_engine(kafka, tmp_path, disk.path) as (world, _),
+    ):
         with world.sink(TALLY_SINK__NAME="one") as sink:
             sink.await_line("partitions now: 0, 1")
             disk.fill()
@@ -148,11 +143,6 @@ def test_a_clickhouse_whose_disk_is_full_is_waited_for(kafka: str, tmp_path: Pat
             world.await_all()
             assert sink.stop() == 0
         world.assert_exact(made)
-    finally:
-        world.drop()
-        if engine.marked is not None:
-            end(engine.marked, 15.0)
-        disk.close()
 
 
 def test_a_kafka_that_is_killed_and_comes_back_is_waited_for(clickhouse: str, tmp_path: Path, seed: int) -> None:

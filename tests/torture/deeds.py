@@ -11,6 +11,7 @@ from connectors.clickhouse.service import Refused, Service, Unavailable
 from connectors.clickhouse.settings import target
 from pipeline.topics import JOURNAL, physical
 from tests.torture import damage, rewind
+from tests.torture.disk import SmallDisk
 from tests.torture.faults import BROKER, SINKS, WORKERS, Fault, Kind
 from tests.torture.proxy import Way
 from tests.torture.world import PARTITIONS
@@ -164,19 +165,18 @@ def _set_back(nemesis: Nemesis, dice: random.Random) -> str:
 
 def fill_state(nemesis: Nemesis, fault: Fault, _dice: random.Random) -> str:
     """No snapshot can be written any more."""
-    disk = nemesis.world.stage.state_disk
-    assert disk is not None, "without a small disk this kind is left out"
-    disk.fill()
-    nemesis.later(fault.seconds, disk.free, "the workers' disk has room again")
-    return ""
+    return _fill(nemesis, nemesis.world.stage.state_disk, fault.seconds, "the workers' disk")
 
 
 def fill_engine(nemesis: Nemesis, fault: Fault, _dice: random.Random) -> str:
     """No insert can be written any more."""
-    disk = nemesis.world.stage.engine_disk
+    return _fill(nemesis, nemesis.world.stage.engine_disk, fault.seconds, "ClickHouse's disk")
+
+
+def _fill(nemesis: Nemesis, disk: SmallDisk | None, seconds: float, name: str) -> str:
     assert disk is not None, "without a small disk this kind is left out"
     disk.fill()
-    nemesis.later(fault.seconds, disk.free, "ClickHouse's disk has room again")
+    nemesis.later(seconds, disk.free, f"{name} has room again")
     return ""
 
 

@@ -9,7 +9,7 @@ import platform
 import statistics
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,19 @@ def versions(kafka: str, clickhouse: str) -> dict[str, str]:
 
 
 def add(folder: Path, row: Row) -> None:
-    """One more round; several runs may write at once. The page is made anew."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ROUNDS).open("a+", encoding="utf-8") as file:
+    """One more round. The page is made anew."""
+    append(folder / ROUNDS, row, lambda rows: (folder / PAGE).write_text(page(rows), encoding="utf-8"))
+
+
+def append(lines: Path, row: Row, then: Callable[[list[Row]], object]) -> None:
+    """One more line of JSON; `then` is told all of them before another process may add one."""
+    lines.parent.mkdir(parents=True, exist_ok=True)
+    with lines.open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(json.dumps(row) + "\n")
         file.flush()
         file.seek(0)
-        rows = [json.loads(line) for line in file]
-        (folder / PAGE).write_text(page(rows), encoding="utf-8")
+        then([json.loads(line) for line in file])
 
 
 def page(rows: Sequence[Row]) -> str:

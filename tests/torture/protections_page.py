@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.torture.evidence import append
 from tests.torture.protections import Protection, plans, protections
 
 LINES = "protections.jsonl"
@@ -20,15 +19,8 @@ Row = dict[str, Any]
 
 
 def add(folder: Path, row: Row) -> None:
-    """One more result; several runs may write at once. The page is made anew."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LINES).open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(json.dumps(row) + "\n")
-        file.flush()
-        file.seek(0)
-        rows = [json.loads(line) for line in file]
-        (folder / PAGE).write_text(page(rows), encoding="utf-8")
+    """One more result. The page is made anew."""
+    append(folder / LINES, row, lambda rows: (folder / PAGE).write_text(page(rows), encoding="utf-8"))
 
 
 def slug(text: str) -> str:
