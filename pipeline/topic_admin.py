@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from pipeline.kafka_cluster import connect
+from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, absence, connect
 from pipeline.settings import Settings
 from pipeline.topic_bounds import offsets
 from pipeline.topic_plan import Change, Found, Topic, compare
@@ -29,28 +29,40 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 30  # a controller that is busy with an election answers within that
 SETTLE_SECONDS = 10  # until every broker knows what the controller has done
 _SETTLE_POLL_SECONDS = 0.1
+# A broker that is gone, or is not the one any more that it was.
+_AWAY = (
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.NOT_CONTROLLER,
+)
 
 
 class TopicsError(RuntimeError):
     """The cluster refused a change, or it did not take effect; says which."""
 
 
-def read(settings: Settings, topics: Iterable[Topic], bounds: bool = True) -> dict[str, Found]:
+def read(
+    settings: Settings, topics: Iterable[Topic], bounds: bool = True, seconds: float = REACH_SECONDS
+) -> dict[str, Found]:
     """Those of the topics that the cluster has; each of their partitions has a leader then.
 
-    Without `bounds` nobody asks the leaders whether there are records.
+    Without `bounds` nobody asks the leaders whether there are records. `seconds`: for the first answer.
 
     Raises:
         KafkaAbsent: no answer.
         TopicsError: the cluster does not let us look.
     """
-    admin, cluster = connect(settings)
+    admin, cluster = connect(settings, seconds)
     names = [
         topic.name for topic in topics if topic.name in cluster.topics and cluster.topics[topic.name].error is None
     ]
     if not names:
         return {}
-    configs = _configs(admin, names)
+    configs = _configs(settings, admin, names)
     written = _written(admin, cluster, names) if bounds else set()
     found = {}
     for name in names:
@@ -121,13 +133,17 @@ def _wait(futures: dict[str, object], verb: str) -> None:
         raise TopicsError(f"cannot {verb} {len(failed)} topics: " + "; ".join(failed))
 
 
-def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+def _configs(settings: Settings, admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     found = {}
     for resource, future in admin.describe_configs(resources, request_timeout=REQUEST_SECONDS).items():
         try:
             entries = future.result(REQUEST_SECONDS)
+        except TimeoutError:
+            raise KafkaAbsent(absence(settings, [f"no answer within {REQUEST_SECONDS} s"])) from None
         except KafkaException as error:
+            if error.args[0].code() in _AWAY:
+                raise KafkaAbsent(absence(settings, [error.args[0].str()])) from None
             raise TopicsError(f"cannot read the configuration of {resource.name}: {error.args[0].str()}") from None
         found[resource.name] = {name: entry.value for name, entry in entries.items()}
     return found

@@ -31,6 +31,7 @@ from pipeline.state.partitions import Partitions
 from pipeline.state.threads import WorkThread
 from pipeline.topics import JOURNAL, SOURCE_TOPICS, physical
 from pipeline.transport.app import brokers, faust_app
+from pipeline.transport.bootstrap import Reach
 from pipeline.transport.reading import Reading
 from pipeline.transport.schema import BatchSchema
 from pipeline.transport.transport import SlabTransport
@@ -46,8 +47,8 @@ class Topology(NamedTuple):
     keeper: Keeper
 
 
-def topology(settings: Settings, core: Core) -> Topology:
-    """The worker of these settings, not started."""
+def topology(settings: Settings, core: Core, reach: Reach) -> Topology:
+    """The worker of these settings, not started; `reach` says how long it waits for its broker then."""
     prefix, worker, message_bytes = settings.topics.prefix, settings.worker, settings.topics.journal_message_bytes
     client = aiokafka_client(settings)
     work = WorkThread("core")
@@ -63,7 +64,7 @@ def topology(settings: Settings, core: Core) -> Topology:
     app = faust_app(settings)
     linger_s = worker.linger_ms / 1000
     reading = Reading(prefix, SOURCE_TOPICS, worker.batch_events_max, linger_s, partitions)
-    app.transport = SlabTransport(brokers(settings), app, reading)
+    app.transport = SlabTransport(brokers(settings), app, reading, reach)
     events = app.topic(
         *(physical(prefix, topic) for topic in SOURCE_TOPICS), schema=BatchSchema(key_type=bytes, value_type=bytes)
     )

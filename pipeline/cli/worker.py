@@ -21,6 +21,7 @@ from pipeline.settings_faults import require
 
 if TYPE_CHECKING:
     from pipeline.state.core import Core
+    from pipeline.transport.bootstrap import Reach
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +71,15 @@ def run(settings: Settings, core: Core, broker_wait: float = BROKER_WAIT_S) -> N
     _stop_on_signals()
     try:
         _prepare(settings)
-        from pipeline.transport.precheck import require_topics, wait_for_kafka
+        from pipeline.transport.bootstrap import Reach
+        from pipeline.transport.precheck import await_topics
 
-        wait_for_kafka(settings, broker_wait)
-        require_topics(settings)
+        reach = Reach(settings.kafka_address(), broker_wait)
+        await_topics(settings, broker_wait)
     except Unstartable as error:
         console.fail(str(error), error.code)
     gc.set_threshold(*GC_THRESHOLDS)
-    _serve(settings, core)
+    _serve(settings, core, reach)
 
 
 def _prepare(settings: Settings) -> None:
@@ -99,7 +101,7 @@ def _prepare(settings: Settings) -> None:
     log.info("worker %s: metrics on http://%s:%s/metrics, state in %s", settings.worker.name, host, port, folder)
 
 
-def _serve(settings: Settings, core: Core) -> NoReturn:
+def _serve(settings: Settings, core: Core, reach: Reach) -> NoReturn:
     import pyarrow as pa
 
     from pipeline.topology import topology
@@ -109,7 +111,7 @@ def _serve(settings: Settings, core: Core) -> NoReturn:
     pa.set_io_thread_count(1)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    parts = topology(settings, core)
+    parts = topology(settings, core, reach)
     log.info("worker %s: group %s at %s", settings.worker.name, settings.worker.group_id, settings.kafka_address())
     Service(parts.app, loop, settings.worker.stop_seconds).execute_from_commandline()
 

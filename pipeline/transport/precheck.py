@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from pipeline.journal.beginning import began_with
 from pipeline.journal.ports import Place
 from pipeline.journal.reader import KafkaReader
-from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, connect
+from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, absence
 from pipeline.kafka_security import aiokafka_client
 from pipeline.refusal import Unstartable, WrongSetting
 from pipeline.settings import Settings
@@ -29,36 +29,44 @@ PAUSE_S = 2.0  # between two looks for the broker: with REACH_SECONDS a line eve
 _FOR_EVER = "-1"
 
 
-def wait_for_kafka(settings: Settings, seconds: float) -> None:
-    """Return when the cluster answers a metadata request; an open port is not enough.
+def await_topics(settings: Settings, seconds: float) -> None:
+    """Return when Kafka answers and all topics are as a worker needs them; an open port is no answer.
+
+    A broker that goes away between two questions is waited for like one that was never there.
 
     Raises:
         SettingsError: no address.
-        Unstartable: it did not within `seconds`.
+        Unstartable: no answer within `seconds`, or topics that are wrong.
     """
     deadline = monotonic() + seconds
     while True:
         left = deadline - monotonic()
         try:
-            connect(settings, min(REACH_SECONDS, max(left, 1.0)))
+            _require_topics(settings, min(REACH_SECONDS, max(left, 1.0)))
         except KafkaAbsent as error:
             if monotonic() + PAUSE_S >= deadline:
-                raise Unstartable(f"{error}. Gave up after {seconds:.0f} s") from error
+                raise Unstartable(gave_up(str(error), seconds)) from error
             log.warning("%s; trying again", error)
             sleep(PAUSE_S)
         else:
             return
 
 
-def require_topics(settings: Settings) -> None:
+def gave_up(why: str, seconds: float) -> str:
+    """The last words of a worker that has waited for its broker."""
+    return f"{why}. Gave up after {seconds:.0f} s (--broker-wait)"
+
+
+def _require_topics(settings: Settings, seconds: float) -> None:
     """Return when all topics are as a worker needs them.
 
     Raises:
+        KafkaAbsent: no answer, or not to the end.
         Unstartable: with every fault; a WrongSetting where only the settings are wrong.
     """
     try:
-        found = read(settings, wanted(settings), bounds=False)
-    except (KafkaAbsent, TopicsError) as error:
+        found = read(settings, wanted(settings), bounds=False, seconds=seconds)
+    except TopicsError as error:
         raise Unstartable(str(error)) from error
     prefix, wanted_count = settings.topics.prefix, settings.topics.partitions
     began = 0
@@ -86,7 +94,7 @@ async def _began(settings: Settings, found: Mapping[str, Found]) -> int:
         async with reader.session() as session:
             return await began_with(session, [Place(name, number) for number in range(found[name].partitions)])
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Unstartable(f"{name} cannot be read: {type(error).__name__} {error}. Is every broker up?") from error
+        raise KafkaAbsent(absence(settings, [f"{name} cannot be read: {type(error).__name__} {error}"])) from error
 
 
 def faults(found: Mapping[str, Found], prefix: str, message_bytes: int, began: int = 0) -> Iterator[str]:

@@ -12,7 +12,7 @@ FETCH_ANSWER_BYTES = 16 * 1024 * 1024  # of one broker's answer, in memory three
 
 
 class SlabThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, with shorter and smaller fetches."""
+    """Faust's consumer thread, with shorter and smaller fetches; its first connection is tried again."""
 
     logger = logging.getLogger("faust.transport.slabs")
 
@@ -20,4 +20,5 @@ class SlabThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._fetch_max_bytes = FETCH_ANSWER_BYTES
+        transport.reach.make_patient(consumer._client)
         return consumer

@@ -22,6 +22,7 @@ import pytest
 from faust.streams import Stream
 
 from pipeline.transport.assignor import WholeAssignor
+from pipeline.transport.bootstrap import PatientProducer
 from pipeline.transport.consumer import SlabConsumer
 from pipeline.transport.service import Service
 from pipeline.transport.thread import SlabThread
@@ -40,6 +41,7 @@ OVERRIDDEN = [
     (SlabConsumer, driver.Consumer, "verify_event_path"),
     (SlabConsumer, driver.Consumer, "_new_consumer_thread"),
     (SlabThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+    (PatientProducer, driver.Producer, "_new_producer"),
     (WholeAssignor, assignor.PartitionAssignor, "_get_copartitioned_groups"),
     (Service, worker.Worker, "_on_sigint"),
     (Service, worker.Worker, "_on_sigterm"),
@@ -56,6 +58,7 @@ DIGESTS = {
     "Consumer.verify_event_path": "a17e8f0610e1abcb",
     "Consumer._new_consumer_thread": "0870ec53dea75083",
     "AIOKafkaConsumerThread._create_worker_consumer": "c2701bfc3e6f6cad",
+    "Producer._new_producer": "e72355c3430ed02f",
     "Worker._on_sigint": "25334ac514b211b2",
     "Worker._on_sigterm": "6b99528ef557db1d",
     "PartitionAssignor._get_copartitioned_groups": "82b7a3764ad596f6",
@@ -70,6 +73,8 @@ DIGESTS = {
     "AIOKafkaConsumerThread._seek_wait": "9d221e816d940467",
     "AIOKafkaConsumerThread._fetch_records": "39a2c6c79fc1455a",
     "AIOKafkaConsumerThread._commit": "932852ce7a23f658",
+    "AIOKafkaConsumerThread.on_start": "38b4e8bd1e10723a",
+    "Producer.on_start": "219c9a7a785d77b2",
     "Transport": "a06006f6ae8ed716",
     "App.on_stop": "bfe5a933defb2324",
     "App._stop_consumer": "55854a5de12c3f52",
@@ -82,6 +87,7 @@ DIGESTS = {
     "Worker._schedule_shutdown": "1a6a5dfc88c2298b",
     "Worker.execute_from_commandline": "212e98f635d7a69b",
     "AIOKafkaClient.set_topics": "9f9b55d6d8997834",
+    "AIOKafkaClient.bootstrap": "198943b004e55849",
     "FetchResult": "d7db13f06de8248c",
     "FetchError": "10966ad4c7954483",
     "PartitionRecords": "94aa0da0dbec8d1b",
@@ -106,6 +112,8 @@ SOURCES = {
     "AIOKafkaConsumerThread._seek_wait": driver.AIOKafkaConsumerThread._seek_wait,
     "AIOKafkaConsumerThread._fetch_records": driver.AIOKafkaConsumerThread._fetch_records,
     "AIOKafkaConsumerThread._commit": driver.AIOKafkaConsumerThread._commit,
+    "AIOKafkaConsumerThread.on_start": driver.AIOKafkaConsumerThread.on_start,
+    "Producer.on_start": driver.Producer.on_start,
     "Transport": driver.Transport.__init__,
     "App.on_stop": app.App.on_stop,
     "App._stop_consumer": app.App._stop_consumer,
@@ -118,6 +126,7 @@ SOURCES = {
     "Worker._schedule_shutdown": worker.Worker._schedule_shutdown,
     "Worker.execute_from_commandline": worker.Worker.execute_from_commandline,
     "AIOKafkaClient.set_topics": client.AIOKafkaClient.set_topics,
+    "AIOKafkaClient.bootstrap": client.AIOKafkaClient.bootstrap,
     "FetchResult": fetcher.FetchResult,
     "FetchError": fetcher.FetchError,
     "PartitionRecords": fetcher.PartitionRecords,
