@@ -37,6 +37,11 @@ class Keeper:
         """Those of a partition."""
         return Snapshots(self._folder / str(partition))
 
+    def clear(self) -> None:
+        """Remove what workers that died left unfinished, of whatever partition: it may be given to another machine."""
+        for folder in self._folder.glob("*"):
+            Snapshots(folder).clear()
+
     def due(self, store: PartitionStore, now: float) -> bool:
         """Whether a snapshot shall be taken, were none being written."""
         since = self._since.setdefault(store.partition, now - self._seconds * _phase(store.partition))

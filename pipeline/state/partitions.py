@@ -120,7 +120,7 @@ class Partitions:
         place = self.journal(partition)
         bounds = (await session.bounds([place]))[place]
         store = self._stores.pop(partition, None)
-        if store is not None and not await _holds(session, place, bounds, store.mark):
+        if store is not None and not await holds(session, place, bounds, store.mark):
             log.error("partition %s: the journal lost, truncated or replaced its record at offset %s: the state is "
                       "dropped and folded from what is there", partition, store.mark.last_offset)  # fmt: skip
             self._lost[partition] = Lost(store.mark.next_offset, "this worker's state")
@@ -134,10 +134,11 @@ class Partitions:
     async def _restored(self, session: Session, place: Place, bounds: Bounds) -> PartitionStore:
         snapshots, unheld = self._keeper.snapshots(place.partition), self._unheld.setdefault(place.partition, [])
         unheld.clear()
+        self._keeper.clear()
         for path in snapshots.newest_first():
             try:
                 header = read_header(path)
-                if not await _holds(session, place, bounds, header.mark):
+                if not await holds(session, place, bounds, header.mark):
                     unheld.append(path)  # a witness of what the journal was, until it is sure that nothing is skipped
                     self._lost.setdefault(place.partition, Lost(header.mark.next_offset, f"the snapshot {path}"))
                     continue
@@ -198,7 +199,7 @@ class Partitions:
             folded += len(entries)
 
 
-async def _holds(session: Session, place: Place, bounds: Bounds, mark: Mark) -> bool:
+async def holds(session: Session, place: Place, bounds: Bounds, mark: Mark) -> bool:
     """Whether the journal still holds what a state was folded from: its last valid record, by id."""
     if mark.next_offset > bounds.next:
         return False

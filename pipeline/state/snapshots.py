@@ -1,18 +1,24 @@
 """Snapshots of a partition at rest: raw arrays beside a header, so that a fold begins later. A cache, never the truth.
 
 A snapshot is a directory named by the journal offset and the id up to which it goes; it is written aside, synced and
-renamed, so it is whole or not there. The header has a version, a checksum over itself and one (xxh3) over each column.
+renamed, so it is whole or not there. Workers of one machine may share a folder: a writer holds a lock, which ends with
+its process, so what a dead one left is removed by the next one, and what a live one writes is not touched. (Where a
+lock does not reach a writer on another machine, that one fails to rename: no snapshot, and nothing wrong.)
+The header has a version, a checksum over itself and one (xxh3) over each column.
 Any doubt about a snapshot: delete it and fold. The newest KEPT stay.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
 import time
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -27,7 +33,7 @@ from pipeline.state.store import Mark
 
 FORMAT = 3
 KEPT = 2  # the newest, and one more in case it turns out damaged
-ASIDE_S_MAX = 3600.0  # an unfinished snapshot that old was left by a process that died
+ASIDE_S_MAX = 3600.0  # where there are no locks: an unfinished snapshot that old was left by a process that died
 _HEADER = "header.json"
 _ASIDE = ".aside-"
 # What numpy's reader says of damaged bytes: it takes a column's head for Python text.
@@ -69,8 +75,7 @@ class Snapshots:
         """
         path = self.folder / f"{header.mark.next_offset:020d}-{header.mark.last_id:016x}"
         aside = self.folder / f"{_ASIDE}{path.name}-{os.getpid()}"
-        aside.mkdir(parents=True, exist_ok=True)
-        try:
+        with _made(aside):
             sums = {name: _write_column(aside, name, column) for name, column in columns.items()}
             reached(Failpoint.SNAPSHOT_BEFORE_HEADER)
             _write_synced(aside / _HEADER, _header_bytes(header, sums))
@@ -80,8 +85,6 @@ class Snapshots:
                 aside.rename(path)
             reached(Failpoint.SNAPSHOT_RENAMED)
             _sync_folder(self.folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         self._prune()
         return path
 
@@ -94,9 +97,55 @@ class Snapshots:
         for path in self.newest_first()[KEPT:]:
             self.delete(path)
             reached(Failpoint.SNAPSHOT_MID_PRUNE)
-        for path in self.folder.glob(f"{_ASIDE}*"):
-            if path.stat().st_mtime < time.time() - ASIDE_S_MAX:
-                self.delete(path)
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove what processes that died left unfinished; what a live one writes stays."""
+        for aside in self.folder.glob(f"{_ASIDE}*"):
+            with suppress(FileNotFoundError), _opened(aside) as folder:  # another worker removes or finishes it
+                is_locked = _locked(folder)
+                is_old = aside.stat().st_mtime < time.time() - ASIDE_S_MAX
+                if is_locked or (is_locked is None and is_old):
+                    self.delete(aside)
+
+
+@contextmanager
+def _made(aside: Path) -> Iterator[None]:
+    """A folder to write in, locked for the block and gone behind it.
+
+    Raises:
+        OSError: it cannot be made; BlockingIOError: somebody else is at it just now.
+    """
+    aside.mkdir(parents=True, exist_ok=True)
+    with _opened(aside) as folder:
+        is_free = _locked(folder) is not False
+        if not (is_free and aside.exists() and aside.stat().st_ino == os.fstat(folder).st_ino):
+            raise BlockingIOError(errno.EAGAIN, "another process is at the same unfinished snapshot", str(aside))
+        try:
+            yield
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """A descriptor of a folder; a lock on it ends with the block, or with the process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool | None:
+    """Take the lock; False: another descriptor has it, None: the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def read_header(path: Path) -> Header:
@@ -190,8 +239,5 @@ def _sync(file: BinaryIO) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with _opened(folder) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
