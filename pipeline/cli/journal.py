@@ -27,7 +27,7 @@ _SHOWN = [
     *("partition", "offset", "chain", "id", "prev", "writer", "stream_time", "read", "accepted", "duplicates"),
     *("rejected", "bytes", "sources"),
 ]
-_CHECKED = ["partition", "records", "valid", "rivals", "events", "bytes", "faults"]
+_CHECKED = ["partition", "records", "valid", "rivals", "unplaced", "events", "bytes", "faults"]
 
 
 def show(
@@ -41,7 +41,8 @@ def show(
     """The journal, record by record: how each stands to the chain, what it read and what became of it.
 
     A record is valid if it names the last valid one before it, else a rival, which every reader
-    ignores. To know that, the partition is read from its beginning.
+    ignores. To know that, the partition is read from its beginning. Where that is gone, a record
+    is unplaced until a later one names one that is there.
 
     Examples:
 
@@ -64,7 +65,9 @@ def verify(format_: _Format = console.Format.TABLE) -> None:
 
     Also whether the topics are the ones that were read, by Kafka's ids, with as many partitions.
 
-    Rivals are counted; they are no fault. Exit codes: 0 sound, 3 at least one fault, 1 Kafka absent.
+    Rivals are counted; they are no fault. A beginning that is gone (retention, deleted records) is one:
+    the chain is checked from the first record that a later one names, and what is before is unplaced.
+    Exit codes: 0 sound, 3 at least one fault, 1 Kafka absent.
 
     Examples:
 
@@ -184,7 +187,7 @@ def _row(partition: int, seen: Seen) -> dict[str, Any]:
         return row | {"chain": "unreadable"}
     record = seen.record
     return row | {
-        "chain": "valid" if seen.valid else "rival",
+        "chain": ("valid" if seen.valid else "rival") if seen.placed else "unplaced",
         "id": f"{seen.link.id:016x}",
         "prev": f"{seen.link.prev:016x}",
         "writer": seen.link.writer,
@@ -212,6 +215,7 @@ def _checked(check: Check) -> dict[str, Any]:
         "records": check.records,
         "valid": check.valid,
         "rivals": check.rivals,
+        "unplaced": check.unplaced,
         "events": check.events,
         "bytes": check.size,
         "faults": len(check.faults) + check.faults_untold,

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
+from confluent_kafka import TopicPartition
 
 from pipeline.core.record import Record, encode
-from pipeline.journal.chain import next_link
+from pipeline.journal.chain import FIRST, next_link
 from pipeline.journal.ports import Place
 from pipeline.journal.reader import KafkaReader
 from pipeline.journal.writer import RECORD_OVERHEAD_BYTES, KafkaWriter
@@ -112,6 +113,25 @@ def test_tally_journal_shows_the_chain_and_finds_what_is_wrong_with_it(deploymen
     assert wrong.returncode == 3
     assert "partition 1: offset" in wrong.stderr
     assert "no journal record" in wrong.stderr
+
+
+def test_a_journal_whose_beginning_was_deleted_is_checked_from_what_is_left(deployment: Deployment) -> None:
+    last = FIRST
+    for number in range(4):
+        link = next_link(last, "one")
+        append(deployment, 0, encode(Record(RULES, number, []), link))
+        last = link.id
+    append(deployment, 0, encode(Record(RULES, 0, []), next_link(99, "rival")))
+    place = TopicPartition(deployment.prefix + JOURNAL, 0, 2)
+    for future in deployment.admin.delete_records([place]).values():
+        future.result(10)
+    verified = tally(deployment, "journal", "verify", "--format", "json")
+    assert verified.returncode == 3
+    check = json.loads(verified.stdout)[0]
+    assert check["faults"][0].startswith("the beginning is gone: the first record is at offset 2")
+    assert [check[name] for name in ("records", "valid", "rivals", "unplaced")] == [3, 2, 1, 0]
+    shown = json.loads(tally(deployment, "journal", "show", "--format", "json").stdout)
+    assert [row["chain"] for row in shown] == ["unplaced", "valid", "rival"]
 
 
 def test_tally_journal_says_what_is_not_there(deployment: Deployment) -> None:

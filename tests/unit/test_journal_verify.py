@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Record, Source, encode
 from pipeline.journal.chain import FIRST, next_link
 from pipeline.journal.ports import Bounds, Described, Entry
-from pipeline.journal.verify import FAULTS_MAX, Check
+from pipeline.journal.verify import FAULTS_MAX, UNPLACED_MAX, Check
 from tests.contract.counting import RULES
 
 EMAIL = "events.email"
@@ -77,8 +79,63 @@ def test_missing_offsets_are_a_fault() -> None:
     assert chain.check().faults == ["offset 2 follows 0: records are missing"]
 
 
-def test_a_beginning_that_is_gone_is_a_fault() -> None:
-    assert Check(0, 7).faults == ["begins at offset 7: the journal's beginning is gone"]
+GONE = (
+    "the beginning is gone: the first record is at offset {}, and the chain is checked from the first one that a later "
+    "one names"
+)
+
+
+def behind(chain: Chain, first: int) -> Check:
+    """The check of what is left of a chain from an offset on."""
+    check = Check(0, first)
+    for entry in chain.entries[first:]:
+        check.take(entry)
+    check.end({EMAIL: HELD})
+    return check
+
+
+def test_a_beginning_that_is_gone_is_a_fault_and_what_is_left_of_the_chain_is_checked() -> None:
+    chain = Chain()
+    for i in range(6):
+        chain.add(i, i + 1)
+    check = behind(chain, 2)
+    assert check.faults == [GONE.format(2)]
+    assert (check.records, check.valid, check.rivals, check.unplaced, check.events) == (4, 4, 0, 0, 4)
+    assert check.positions == {EMAIL: 6}
+
+
+def test_behind_a_beginning_that_is_gone_rivals_are_told_from_what_nobody_can_place() -> None:
+    chain = Chain()
+    chain.add(0, 1)
+    chain.add(1, 2)
+    chain.add(7, 8, valid=False)  # before the first record that is known to be valid
+    chain.add(2, 3)
+    chain.add(8, 9, valid=False)  # behind it, but before anything names it
+    chain.add(3, 4)
+    chain.add(8, 9, valid=False)
+    chain.add(5, 6)
+    check = behind(chain, 2)
+    assert check.faults == [GONE.format(2), "offset 7: events.email goes on at 5, not 4: a gap"]
+    assert (check.records, check.valid, check.rivals, check.unplaced, check.events) == (6, 3, 2, 1, 3)
+
+
+def test_a_single_record_that_is_left_is_neither_valid_nor_a_rivals() -> None:
+    chain = Chain()
+    chain.add(0, 1)
+    chain.add(1, 2)
+    check = behind(chain, 1)
+    assert (check.faults, check.valid, check.rivals, check.unplaced) == ([GONE.format(1)], 0, 0, 1)
+
+
+@pytest.mark.parametrize(("rivals", "found"), [(UNPLACED_MAX - 1, 2), (UNPLACED_MAX, 0)])
+def test_so_many_records_wait_for_the_one_that_names_them(rivals: int, found: int) -> None:
+    chain = Chain()
+    chain.add(0, 1)
+    chain.add(1, 2)
+    for _ in range(rivals):
+        chain.add(7, 8, valid=False)
+    chain.add(2, 3)
+    assert behind(chain, 1).valid == found
 
 
 def test_several_entries_of_a_topic_in_one_record_continue_each_other() -> None:
