@@ -33,7 +33,11 @@ POLL_SECONDS = 0.1  # how long a stop, or a range that lingers, may wait for a r
 
 
 class RowsLost(Exception):
-    """ClickHouse took fewer rows than it was sent."""
+    """ClickHouse took fewer rows than it was sent.
+
+    What it says that it has written counts the rows of the table's views too. Still nothing that was cut on its way
+    hides behind them: an insert is one Arrow batch, which is read whole, refused, or not there; then it writes nothing.
+    """
 
 
 # What ends a sink with a message of its own; anything else is a fault of the program.
