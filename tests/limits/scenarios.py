@@ -76,7 +76,7 @@ def backlog(home: Path, asked: Asked) -> Outcome:
         _started(stage, ready=False)
         sampler = Sampler(stage.pids())
         took = stage.until(lambda: _sunk(stage) >= load.acknowledged, CATCH_UP_SECONDS * 3, "the backlog in ClickHouse")
-        return _outcome("backlog", stage, load, sampler.stop(), (began, took))
+        return _outcome("backlog", stage, load, sampler, (began, took))
 
 
 def large_message(home: Path, asked: Asked) -> Outcome:
@@ -94,7 +94,7 @@ def large_message(home: Path, asked: Asked) -> Outcome:
         sampler.mark()
         published += large.publish(each=2 if asked.outage_seconds > 60 else 1)
         took = _await_all(stage, load, published)
-        outcome = _outcome("large-message", stage, load, sampler.stop(), (began, took), large.flow(), published)
+        outcome = _outcome("large-message", stage, load, sampler, (began, took), large.flow(), published)
         return outcome._replace(wrong=outcome.wrong + large.faults())
 
 
@@ -115,7 +115,7 @@ def short(home: Path, asked: Asked) -> Outcome:
         took = max(took, _away(stage, stage.broker, load, asked))
         published += large.publish_one()
         _await_all(stage, load, published)
-        outcome = _outcome("short", stage, load, sampler.stop(), (began, took), large.flow(), published)
+        outcome = _outcome("short", stage, load, sampler, (began, took), large.flow(), published)
         return outcome._replace(wrong=outcome.wrong + large.faults())
 
 
@@ -131,7 +131,7 @@ def _outage(name: str, home: Path, asked: Asked, of: Callable[[Stage], Server]) 
         sampler.mark()
         took = _away(stage, of(stage), load, asked)
         _await_all(stage, load, 0)
-        return _outcome(name, stage, load, sampler.stop(), (began, took))
+        return _outcome(name, stage, load, sampler, (began, took))
 
 
 def _away(stage: Stage, server: Server, load: Load, asked: Asked) -> float:
@@ -165,19 +165,20 @@ def _outcome(
     name: str,
     stage: Stage,
     load: Load,
-    memory: dict[str, Watched],
+    sampler: Sampler,
     times: tuple[float, float],
     flow: bounds.Flow | None = None,
     more: int = 0,
 ) -> Outcome:
     began, took = times
+    memory = sampler.stop()
     journal, clickhouse = stage.in_journal(load.sent + more), stage.in_clickhouse()
     flow = _remembering(flow or bounds.Flow(event_bytes=EVENT_BYTES), load.sent)
     stated = {WORKER: bounds.worker(stage.settings, flow), SINK: bounds.of_sink(stage.settings)}
     fates = load.truth.facts()["expected"]
     expected = Fates(load.sent + more, fates["accepted"], fates["duplicates"], more)
     wrong = [f"{events} events were not delivered: {why}" for why, events in load.failed.items()]
-    wrong += exceeded(memory, stated) + lost(expected, stage.published(), journal, clickhouse)
+    wrong += sampler.faults() + exceeded(memory, stated) + lost(expected, stage.published(), journal, clickhouse)
     seconds = time.monotonic() - began
     events = load.sent + more
     return Outcome(name, events, seconds, took, memory, stated, journal, clickhouse, wrong, _told(stage.settings))

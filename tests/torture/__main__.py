@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from connectors.local.jars import KAFKA_VERSION
+from tests.options import ROUNDS_MAX, SEED_MAX, folder, number, whole
 from tests.torture import evidence
 from tests.torture.faults import Kind, plan
 from tests.torture.round import Result, Round
@@ -27,6 +28,7 @@ from tests.torture.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20.0
+SECONDS_MIN, SECONDS_MAX = 2.0, 3600.0  # a fault's first second is 1.5; the checker holds a round's events in memory
 FAULTS = 8
 SHOWN = 20  # differences of a round that are printed; all are kept
 
@@ -123,25 +125,23 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m tests.torture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=_positive, default=1)
-    parser.add_argument("--seed", type=int, help="of the first round; default: drawn and printed")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="that the load flows in a round")
-    parser.add_argument("--faults", type=_positive, default=FAULTS, help="in a round")
+    parser.add_argument("--rounds", type=whole(1, ROUNDS_MAX, "rounds"), default=1)
+    parser.add_argument("--seed", type=whole(0, SEED_MAX), help="of the first round; default: drawn and printed")
+    parser.add_argument(
+        "--seconds",
+        type=number(SECONDS_MIN, SECONDS_MAX, "seconds"),
+        default=SECONDS,
+        help="that the load flows in a round",
+    )
+    parser.add_argument("--faults", type=whole(1, ROUNDS_MAX, "faults"), default=FAULTS, help="in a round")
     parser.add_argument("--kind", action="append", default=[], choices=[kind.value for kind in Kind], help="only these")
     parser.add_argument(
-        "--folder", type=Path, default=ROOT / ".torture", help="of data, logs and what a failure leaves"
+        "--folder", type=folder, default=ROOT / ".torture", help="of data, logs and what a failure leaves"
     )
-    parser.add_argument("--evidence", type=Path, default=ROOT / "docs" / "evidence", help="where results are added")
+    parser.add_argument("--evidence", type=folder, default=ROOT / "docs" / "evidence", help="where results are added")
     parser.add_argument("--go-on", action="store_true", help="after a round that failed")
     parser.add_argument("--keep", action="store_true", help="the logs of every round")
     return parser.parse_args(given)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _say(line: str) -> None:

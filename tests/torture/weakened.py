@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from connectors.local.jars import KAFKA_VERSION
+from tests.options import ROUNDS_MAX, SEED_MAX, folder, whole
 from tests.torture import protections_page
 from tests.torture.copies import BrokenOff, Copy
 from tests.torture.evidence import versions
@@ -157,10 +157,12 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this one (may be repeated)")
     parser.add_argument("--list", action="store_true", help="name the protections and end")
-    parser.add_argument("--rounds", type=int, help="for each at most; default: as many as the list says")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the first round of each")
-    parser.add_argument("--folder", type=Path, default=ROOT / ".torture" / "weakened", help="of the copies")
-    parser.add_argument("--evidence", type=Path, default=ROOT / "docs" / "evidence", help="where results are added")
+    parser.add_argument(
+        "--rounds", type=whole(1, ROUNDS_MAX, "rounds"), help="for each at most; default: as many as the list says"
+    )
+    parser.add_argument("--seed", type=whole(0, SEED_MAX), default=SEED, help="of the first round of each")
+    parser.add_argument("--folder", type=folder, default=ROOT / ".torture" / "weakened", help="of the copies")
+    parser.add_argument("--evidence", type=folder, default=ROOT / "docs" / "evidence", help="where results are added")
     return parser.parse_args(given)
 
 

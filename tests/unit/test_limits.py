@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import time
 from pathlib import Path
 
+import pytest
+
 from pipeline.settings import Settings, load
-from tests.limits import bounds
+from tests.limits import bounds, memory
 from tests.limits.bounds import MIB, Flow
-from tests.limits.memory import Sampler, Watched, sample
+from tests.limits.memory import SAMPLE_SECONDS, Sampler, Unsampled, Watched, sample
 from tests.limits.scenarios import exceeded, lost
 from tests.limits.stage import Fates
 
@@ -72,10 +76,45 @@ def test_a_process_is_sampled_with_its_anonymous_memory_apart(tmp_path: Path) ->
     assert 0 < seen.pss <= seen.end
 
 
+def test_a_process_that_ends_is_told_and_the_others_are_sampled_on() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    sampler = Sampler({"child": process.pid, "this": os.getpid()})
+    time.sleep(3 * SAMPLE_SECONDS)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie: it is there, and has no memory
+    time.sleep(3 * SAMPLE_SECONDS)
+    held = b"x" * (50 * MIB)
+    before = sample(os.getpid()).anonymous
+    time.sleep(3 * SAMPLE_SECONDS)
+    seen = sampler.stop()
+    process.wait()
+    assert seen["this"].anonymous_peak >= before >= len(held)
+    assert seen["child"].peak > 0
+    why = f"process {process.pid} has no memory: its state is Z (zombie)"
+    assert sampler.faults() == [f"child ended while its memory was sampled: {why}"]
+
+
+def test_a_process_of_which_there_is_no_sample_fails_the_run() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    with pytest.raises(Unsampled, match="no sample of the memory of gone"):
+        Sampler({"gone": process.pid}).stop()
+
+
+def test_a_sampler_that_does_not_sample_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "GAP_SECONDS_MAX", 0.5)
+    sampler = Sampler({"this": os.getpid()})
+    sampler._stopping.set()  # as if its thread had died
+    time.sleep(1)
+    sampler.stop()
+    (fault,) = sampler.faults()
+    assert fault.startswith("the memory was not sampled for 1.")
+
+
 def test_a_process_that_goes_past_its_bound_is_told_and_one_at_its_bound_is_not() -> None:
-    memory = {"worker": Watched(301, 0, 0, 0, 0, 0), "sink": Watched(300, 0, 0, 0, 0, 0)}
-    stated = {name: {"one part": 100, "another": 200} for name in memory}
-    assert exceeded(memory, stated) == ["worker: a peak of 301 bytes is above its bound of 300"]
+    seen = {"worker": Watched(301, 0, 0, 0, 0, 0), "sink": Watched(300, 0, 0, 0, 0, 0)}
+    stated = {name: {"one part": 100, "another": 200} for name in seen}
+    assert exceeded(seen, stated) == ["worker: a peak of 301 bytes is above its bound of 300"]
 
 
 def test_an_event_that_is_lost_or_counted_twice_is_told_with_the_place() -> None:
