@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import signal
+import tempfile
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,7 +17,7 @@ import typer
 from pipeline import logs, metrics
 from pipeline import settings as settings_module
 from pipeline.cli import console
-from pipeline.refusal import Unstartable
+from pipeline.refusal import Unstartable, WrongSetting
 from pipeline.settings import Settings
 from pipeline.settings_faults import require
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BROKER_WAIT_S = 300.0  # for a broker that is absent at start; then exit 1, and the supervisor decides
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 GC_THRESHOLDS = 100_000, 50, 1_000  # a batch makes few objects that live long: 0.5 to 1 µs an event saved
 
 
@@ -40,7 +43,8 @@ def worker(
     Any number of workers share the partitions of a group; give each a number of partitions that
     is the same. It stops cleanly on SIGTERM and Ctrl-C, within worker.stop_seconds, with exit 0;
     a kill at any point loses nothing. Exit codes: 0 stopped, 1 Kafka absent or topics wrong,
-    2 wrong setting, 70 broken assumption (start it again; it folds the journal).
+    2 wrong setting, or no folder for the state, 70 broken assumption (start it again; it folds the
+    journal).
 
     Examples:
 
@@ -86,7 +90,7 @@ def _prepare(settings: Settings) -> None:
     """What the worker needs of its machine.
 
     Raises:
-        Unstartable: the metrics' port is taken, or the state's folder cannot be made.
+        Unstartable: the metrics' port is taken; a WrongSetting where the state's folder cannot be made or written.
     """
     host, port, folder = settings.worker.metrics_host, settings.worker.metrics_port, settings.state_dir()
     try:
@@ -94,11 +98,30 @@ def _prepare(settings: Settings) -> None:
     except OSError as error:
         mend = "Set TALLY_WORKER__METRICS_PORT to another, or to 0 for any free one"
         raise Unstartable(f"the metrics cannot be served on {host}:{port}: {error}. {mend}") from error
+    _require_folder(folder)
+    log.info("worker %s: metrics on http://%s:%s/metrics, state in %s", settings.worker.name, host, port, folder)
+
+
+def _require_folder(folder: Path) -> None:
+    """Return when files can be made in the folder, which is made where it is not there.
+
+    A disk that is full is no reason not to start: a snapshot is a cache, and the next one waits for room.
+
+    Raises:
+        WrongSetting: they cannot.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
     except OSError as error:
-        raise Unstartable(f"no folder for the state: {error}. Set TALLY_WORKER__STATE_DIR to another") from error
-    log.info("worker %s: metrics on http://%s:%s/metrics, state in %s", settings.worker.name, host, port, folder)
+        if error.errno in _FULL and folder.is_dir():
+            log.warning("no room for snapshots in %s: %s; the next start folds more", folder, error.strerror)
+            return
+        raise WrongSetting(
+            f"the state cannot be kept in {folder}: {error.strerror}. Set TALLY_WORKER__STATE_DIR (--state-dir; by "
+            "default <home>/state) to a folder that this user can make and write in"
+        ) from error
 
 
 def _serve(settings: Settings, core: Core, reach: Reach) -> NoReturn:

@@ -80,3 +80,13 @@ def test_a_worker_whose_broker_stays_away_from_then_on_says_so_once_its_time_is_
         assert "Traceback" not in told
     finally:
         gate.close()
+
+
+@pytest.mark.parametrize("folder", ["/proc/x", "/proc/sys", "/dev/null"])
+def test_a_folder_for_the_state_that_cannot_be_made_or_written_is_a_wrong_setting(tmp_path: Path, folder: str) -> None:
+    deployment = Deployment("127.0.0.1:1", "x.", tmp_path)
+    assert deployment.start(TALLY_WORKER__STATE_DIR=folder).wait(30) == 2
+    told = deployment.told()
+    assert told.startswith(f"tally: the state cannot be kept in {folder}: ")
+    assert "Set TALLY_WORKER__STATE_DIR (--state-dir; by default <home>/state) to a folder that this user can" in told
+    assert len(told.splitlines()) == 1
