@@ -90,6 +90,14 @@ def say(message: str) -> None:
     err().print(message, markup=False)
 
 
+def say_some(found: Sequence[object], most: int) -> None:
+    """A line for each on standard error, up to `most` of them; the rest is counted."""
+    for one in found[:most]:
+        say(str(one))
+    if len(found) > most:
+        say(f"and {len(found) - most:,} more: --format json tells all")
+
+
 class Progress:
     """One line on standard error that follows the work: rewritten on a terminal, a new line now and then elsewhere."""
 

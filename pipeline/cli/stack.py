@@ -12,6 +12,7 @@ from pipeline.cli import console
 if TYPE_CHECKING:
     from connectors.local.inspect import Found
     from connectors.local.service import Service
+    from pipeline.refusals import Refusal
     from pipeline.settings import Settings
 
 _Format = Annotated[console.Format, typer.Option("--format", help="How to print the facts.")]
@@ -20,6 +21,9 @@ _ClickHousePort = Annotated[
     int | None, typer.Option("--clickhouse-port", min=1, max=65535, help="Port of ClickHouse; else any free.")
 ]
 _NoDocker = Annotated[bool, typer.Option("--no-docker", help="Do not use Docker, even where it answers.")]
+
+REFUSED_SHOWN = 8  # in full; each takes some lines
+ANSWER_SECONDS = 10  # of ClickHouse, which has answered just now
 
 _NAMES = {"kafka": "Kafka", "clickhouse": "ClickHouse"}
 _BY = {
@@ -102,9 +106,12 @@ def down(format_: _Format = console.Format.TABLE) -> None:
 
 
 def status(format_: _Format = console.Format.TABLE) -> None:
-    """What runs, at which addresses, and how far the worker and the sink are behind.
+    """What runs, at which addresses, how far the worker and the sink are behind, and which partitions they refuse.
 
-    Exit codes: 0 all that is needed answers, 1 something does not.
+    A refusal is found out anew from what Kafka and ClickHouse have now: it is what a worker or sink that starts now
+    would say, whether one runs or not. It says what to do.
+
+    Exit codes: 0 all that is needed answers and nothing is refused, 1 something does not, or is.
 
     Examples:
 
@@ -116,11 +123,41 @@ def status(format_: _Format = console.Format.TABLE) -> None:
 
     settings = settings_module.load()
     found = inspect(settings)
+    refused = _refused(settings, found)
     if format_ is console.Format.JSON:
-        console.facts(_facts(settings, found))
+        console.facts(_facts(settings, found) | {"refused": [refusal._asdict() for refusal in refused]})
     else:
         _show(found)
-    raise SystemExit(int(console.Exit.OK if found.complete else console.Exit.FAILED))
+        console.say_some(refused, REFUSED_SHOWN)
+    raise SystemExit(int(console.Exit.OK if found.complete and not refused else console.Exit.FAILED))
+
+
+def _refused(settings: Settings, found: Found) -> list[Refusal]:
+    """What is refused; where that cannot be found out, a problem says so."""
+    from connectors.clickhouse.service import Service
+    from connectors.clickhouse.settings import target
+    from pipeline.refusals import Refusals, Unknown
+
+    kafka, clickhouse = (part.state == "answers" for part in found.parts[:2])
+    if not kafka:
+        return []
+    service = Service(target(settings), ANSWER_SECONDS) if clickhouse else None
+    refusals = Refusals(settings, service)
+    try:
+        refused = refusals.steady()
+    except Unknown as error:
+        found.problems.append(f"whether partitions are refused is unknown: {error}")
+        return []
+    finally:
+        if service is not None:
+            service.close()
+    if refusals.unread:
+        numbers = ", ".join(map(str, refusals.unread))
+        found.problems.append(
+            f"whether the workers refuse partition {numbers} is not wholly known: their journals are long. `tally"
+            " journal verify` reads all of them"
+        )
+    return refused
 
 
 def _state_of(service: Service, *, new: bool) -> str:

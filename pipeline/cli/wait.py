@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,8 +14,12 @@ from pipeline.cli import console
 
 if TYPE_CHECKING:
     from connectors.clickhouse.service import Service
+    from pipeline.refusals import Refusal, Refusals
+    from pipeline.settings import Settings
     from pipeline.topic_bounds import Place
 
+STILL_SECONDS = 3.0  # without progress: then it is looked whether what is missing is refused, and again after as long
+REFUSED_SHOWN = 3  # in full
 POLL_SECONDS = 0.5  # a range of the sink takes about a second
 QUERY_SECONDS_MAX = 10
 _READ = "SELECT topic, partition, read FROM {database}.conservation"
@@ -29,9 +34,11 @@ def wait(
     """Wait until every event that is in Kafka now is accounted for in ClickHouse, for scripts and tests.
 
     Accounted for: read by a worker, and accepted, a duplicate or rejected; and the sink has written so.
-    What is produced after the command was started is not waited for.
+    What is produced after the command was started is not waited for. Nor is what a worker or sink refuses: as soon as
+    events of such a partition are missing and nothing moves any more, the command ends and says what to do.
 
-    Exit codes: 0 all is accounted for, 1 not within the timeout, or Kafka or ClickHouse is absent.
+    Exit codes: 0 all is accounted for, 1 not within the timeout, or some of it is refused, or Kafka or ClickHouse is
+    absent.
 
     Examples:
 
@@ -49,14 +56,17 @@ def wait(
     service = Service(place, QUERY_SECONDS_MAX)
     started = time.monotonic()
     try:
-        left = _follow(service, wanted, started + timeout)
+        left, refused = _follow(service, wanted, _Watch(settings, service, started + timeout))
     finally:
         service.close()
-    _report(wanted, left, time.monotonic() - started, format_)
+    _report(wanted, (left, refused), time.monotonic() - started, format_)
+    if refused:
+        console.say_some(refused, REFUSED_SHOWN)
+        console.fail(f"{_count(left, wanted)} events are not accounted for, and nothing comes of waiting: see above")
     if left:
         console.fail(
-            f"{sum(left.values()):,} of {sum(wanted.values()):,} events are not accounted for after {timeout:g} s: "
-            "do worker and sink run? `tally status`"
+            f"{_count(left, wanted)} events are not accounted for after {timeout:g} s: do worker and sink run?"
+            " `tally status`"
         )
 
 
@@ -76,17 +86,60 @@ def _held(settings: object) -> dict[Place, int]:
         console.fail(str(error))
 
 
-def _follow(service: Service, wanted: Mapping[Place, int], deadline: float) -> dict[Place, int]:
-    """What is missing at the end; asks at least once. ClickHouse may be away in between, but not at the beginning."""
+class _Watch:
+    """When to give up: at the deadline, or once nothing moves and what is missing is refused."""
+
+    def __init__(self, settings: Settings, service: Service, deadline: float) -> None:
+        self._settings, self._service, self._deadline = settings, service, deadline
+        self._left: dict[Place, int] = {}
+        self._since = time.monotonic()
+        self._refusals: Refusals | None = None
+
+    def refused(self, left: Mapping[Place, int]) -> list[Refusal]:
+        """The refusals of partitions of which events are missing, where it is time to look."""
+        now = time.monotonic()
+        if left != self._left:
+            self._left, self._since = dict(left), now
+        is_over = now >= self._deadline
+        if not left or (now - self._since < STILL_SECONDS and not is_over):
+            return []
+        found = self._look()
+        self._since = time.monotonic()
+        return [refusal for refusal in found if refusal.partition in {partition for _, partition in left}]
+
+    @property
+    def left_seconds(self) -> float:
+        """Until the deadline; 0 behind it."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def _look(self) -> list[Refusal]:
+        from pipeline.refusals import Refusals, Unknown
+
+        self._refusals = self._refusals or Refusals(self._settings, self._service)
+        with contextlib.suppress(Unknown):  # a server is away for a moment: that is waited for
+            return self._refusals.steady()
+        return []
+
+
+def _follow(service: Service, wanted: Mapping[Place, int], watch: _Watch) -> tuple[dict[Place, int], list[Refusal]]:
+    """What is missing at the end, and the refusals that ended it; asks at least once.
+
+    ClickHouse may be away in between, but not at the beginning.
+    """
     total = sum(wanted.values())
     left, away = _ask(service, wanted, None)
     with console.Progress() as progress:
-        while (left or away) and time.monotonic() < deadline:
+        while left or away:
+            is_last = not watch.left_seconds
+            if refused := watch.refused(left):
+                return left, refused
+            if is_last:
+                break
             said = f"{total - sum(left.values()):,} of {total:,} events accounted for{away}"
             progress.show(functools.partial(str, said))
-            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+            time.sleep(min(POLL_SECONDS, watch.left_seconds))
             left, away = _ask(service, wanted, left)
-    return left
+    return left, []
 
 
 def _ask(
@@ -110,7 +163,18 @@ def _read(service: Service) -> dict[Place, int]:
     return {(str(topic), int(partition)): int(read) for topic, partition, read in answer.rows}
 
 
-def _report(wanted: Mapping[Place, int], left: Mapping[Place, int], seconds: float, format_: console.Format) -> None:
+def _count(left: Mapping[Place, int], wanted: Mapping[Place, int]) -> str:
+    return f"{sum(left.values()):,} of {sum(wanted.values()):,}"
+
+
+def _report(
+    wanted: Mapping[Place, int],
+    ended: tuple[Mapping[Place, int], Sequence[Refusal]],
+    seconds: float,
+    format_: console.Format,
+) -> None:
+    """What came of it: `ended` is what is missing, and what is refused."""
+    left, refused = ended
     total = sum(wanted.values())
     rows = [
         {"topic": topic, "partition": partition, "events": wanted[topic, partition], "missing": count}
@@ -118,7 +182,9 @@ def _report(wanted: Mapping[Place, int], left: Mapping[Place, int], seconds: flo
     ]
     if format_ is console.Format.JSON:
         accounted = total - sum(left.values())
-        console.facts({"events": total, "accounted": accounted, "missing": rows, "seconds": round(seconds, 3)})
+        told = [refusal._asdict() for refusal in refused]
+        facts = {"events": total, "accounted": accounted, "missing": rows, "refused": told}
+        console.facts(facts | {"seconds": round(seconds, 3)})
     elif rows:
         console.table(rows, ["topic", "partition", "events", "missing"])
     else:

@@ -13,19 +13,26 @@ from pipeline.core.record import Record, Rules
 Columns = dict[str, npt.NDArray[Any]]
 
 
-class Core(Protocol):
-    """Pure functions over the state of one partition, which is opaque here."""
+class Folds(Protocol):
+    """What makes a state of one partition, which is opaque here, out of journal records."""
 
     @property
     def rules(self) -> Rules:
         """The rules that decide now."""
 
+    def empty(self) -> Any:
+        """The state before the first record."""
+
+    def apply(self, state: Any, record: Record) -> None:
+        """The only thing that changes a state."""
+
+
+class Core(Folds, Protocol):
+    """Pure functions over the state of one partition."""
+
     @property
     def schema_id(self) -> int:
         """The schema id in a journal record's frame."""
-
-    def empty(self) -> Any:
-        """The state before the first record."""
 
     def cut(self, state: Any, slabs: list[Slab]) -> list[list[Slab]]:
         """A batch in parts that can be decided, each after the one before was applied."""
@@ -35,9 +42,6 @@ class Core(Protocol):
 
     def refuse(self, state: Any, slabs: list[Slab], why: str) -> Record:
         """What becomes of a part of which nothing shall be accepted, for a reason in words; touches nothing."""
-
-    def apply(self, state: Any, record: Record) -> None:
-        """The only thing that changes a state."""
 
     def columns(self, state: Any) -> Columns:
         """The state as arrays; they may be the state's own."""

@@ -16,7 +16,7 @@ from pipeline.failpoints import Failpoint, reached
 from pipeline.journal.chain import FIRST, extends
 from pipeline.journal.ports import Described, Entry
 from pipeline.refusal import Refused, WrongSetting
-from pipeline.state.core import Core
+from pipeline.state.core import Folds
 
 if TYPE_CHECKING:
     from pipeline.state.snapshots import Header
@@ -42,7 +42,7 @@ class PartitionStore:
     journal: `found`, the broker's topics, and `began`, what the records to come say of `partitions`.
     """
 
-    def __init__(self, partition: int, core: Core) -> None:
+    def __init__(self, partition: int, core: Folds) -> None:
         self.partition = partition
         self.state: Any = core.empty()
         self.positions: dict[str, int] = {}
@@ -55,7 +55,7 @@ class PartitionStore:
         self.began = 0
 
     @classmethod
-    def restored(cls, core: Core, state: Any, header: Header) -> PartitionStore:
+    def restored(cls, core: Folds, state: Any, header: Header) -> PartitionStore:
         """A store from a snapshot."""
         store = cls(header.partition, core)
         store.state, store.mark = state, header.mark

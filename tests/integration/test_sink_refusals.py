@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from connectors.clickhouse import standing
 from connectors.clickhouse.ranges import Position, metadata
 from connectors.local.ports import any_free
+from pipeline.settings import load
 from tests.integration.sink_journal import Partition, chained
 from tests.integration.sink_world import Running, World, await_that
 from tests.torture.rewind import Place, history
@@ -41,6 +43,11 @@ def sunk(world: World, seed: int) -> list[Partition]:
     return made
 
 
+def told(world: World, **settings: str) -> dict[int, str]:
+    """What a look from outside says that a sink refuses."""
+    return standing.refused(load({}, world.settings | settings, world.folder), world.service)
+
+
 def ended(sink: Running) -> int:
     return sink.process.wait(60)
 
@@ -53,6 +60,7 @@ def test_a_journal_that_was_replaced_is_refused_and_left_alone(ready: World, see
     with ready.sink() as sink:
         sink.await_line("journal partition 0 is refused")
         sink.await_line("journal partition 1 is refused")
+        assert [told(ready)[partition] in sink.log for partition in (0, 1)] == [True, True]
         assert "they are another journal's" in sink.log  # Kafka forgets a topic's offsets with the topic
         assert sink.stop() == 0
     ready.assert_exact(made)
@@ -65,7 +73,9 @@ def test_a_journal_with_another_record_where_the_last_one_was_is_refused(ready: 
     with ready.sink() as sink:
         sink.await_line(f"journal partition 0 is refused: offset {done.at} holds another record")
         assert "Run `tally rebuild clickhouse`" in sink.log
+        assert f"journal partition 0 is refused: {told(ready)[0]}" in sink.log
         assert sink.stop() == 0
+    assert told(ready).keys() == {0}
     ready.assert_exact(made)
 
 
@@ -97,7 +107,9 @@ def test_a_partition_with_a_stranger_s_offset_is_refused_and_the_other_goes_on(r
     with ready.sink() as sink:
         sink.await_line("journal partition 0 is refused: the group's offset 2 was not committed by a sink")
         await_that(lambda: ready.committed().get(1) == ready.ends[1], lambda: "the other partition")
+        assert f"journal partition 0 is refused: {told(ready)[0]}" in sink.log
         assert sink.stop() == 0
+    assert told(ready).keys() == {0}
     ready.assert_exact(made[1:])
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.clickhouse import standing
 from connectors.clickhouse.ranges import START, Position
+from pipeline.settings import load
 from tests.integration.sink_journal import Partition
 from tests.integration.sink_world import World, await_that
 from tests.torture.rewind import Place, history, rewind
@@ -39,10 +41,13 @@ def place(world: World) -> Place:
 def refused(world: World, made: list[Partition], why: str, rows: str = "60") -> None:
     """A sink with ranges of another size says why it refuses partition 0, and takes the other one further."""
     before = world.committed()
+    told = standing.refused(load({}, world.settings, world.folder), world.service)
+    assert told.keys() == {0}
     world.append(1, [b"a stray's record"])
     with world.sink(TALLY_SINK__ROWS=rows) as sink:
         sink.await_line("journal partition 0 is refused")
         assert why in sink.log
+        assert f"journal partition 0 is refused: {told[0]}" in sink.log
         assert "Run `tally rebuild clickhouse`" in sink.log
         await_that(lambda: world.committed()[1] == world.ends[1], lambda: "the other partition")
         assert sink.stop() == 0
