@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
-from connectors.clickhouse import recount, views
+from connectors.clickhouse import ranges, recount, statements, views
 from connectors.clickhouse.ranges import START, Position
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
@@ -25,6 +25,7 @@ VIEW, RECOUNT = "view", "recount"
 UNIT_ACCOUNTS_MAX = 100  # of one look: their ids fit into one request
 UNIT_ROWS_MAX = 20_000  # rows of the rollup behind one look: read in some tenths of a second
 OPEN_POLL_SECONDS = 0.05  # between two questions whether an insert is still open
+OPEN_SECONDS_MAX = 5.0  # of one range: a sink at work takes a second; then it is looked why
 AGAIN_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)  # before a look is tried again; the last one repeats
 PAIRS_MAX = 10_000  # persons of one bucket that are told apart
 
@@ -115,17 +116,49 @@ class Looks:
 
     def _await_closed(self, partition: int, deadline: float) -> None:
         """Until no range is open; a moment that has just begun is the longest."""
+        seen, begun, looked = None, 0.0, False
         while (found := self._commits.position(partition)) is not None and found.end is not None:
+            now = time.monotonic()
+            if found != seen:
+                seen, begun, looked = found, now, False
+            is_over, is_long = now > deadline, now - begun >= min(OPEN_SECONDS_MAX, self._timeout)
+            if is_over or (is_long and not looked):
+                self._refuse_other_age(partition, found)
+                looked = True
+            if is_over and is_long:
+                raise AuditFailed(
+                    f"journal partition {partition}: the range [{found.offset}, {found.end}) has been open for"
+                    f" {now - begun:.1f} s: the sink that began it has died or cannot go on. Start one, or read what"
+                    " the one at work says, and audit again"
+                )
             self._check(partition, deadline)
             time.sleep(OPEN_POLL_SECONDS)
+
+    def _refuse_other_age(self, partition: int, found: Position) -> None:
+        """Tell where a range stays open because the sinks refuse it: it and the tables are not of one age.
+
+        Raises:
+            AuditFailed, Unavailable, Refused
+        """
+        asked = statements.taken_in(self.service.target)
+        inserted = int(self.service.query(asked, {"partition": partition}).rows[0][0])
+        if self._commits.position(partition) != found:
+            return
+        try:
+            ranges.agree(found, inserted)
+        except ranges.JournalGone as error:
+            raise AuditFailed(
+                f"journal partition {partition}: the range [{found.offset}, {found.end}) is open, and no sink will"
+                f" complete it: {error}"
+            ) from None
 
     @staticmethod
     def _check(partition: int, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise AuditFailed(
                 f"journal partition {partition}: no moment without an open insert was long enough to read the views."
-                " The sink is busy, or died within a range (`tally status`): audit again when it has caught up,"
-                " give a longer --timeout, or audit single accounts (--account)"
+                " The sink is busy: audit again when it has caught up (`tally status`), give a longer --timeout, or"
+                " audit single accounts (--account)"
             )
 
     def _look(self, unit: Unit) -> Look:

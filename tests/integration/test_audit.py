@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from connectors.clickhouse import recount
 from connectors.clickhouse.ranges import Position
 from pipeline.audit.comparison import Kind
+from pipeline.audit.faults import AuditFailed
 from pipeline.audit.look import Looks, Unit
 from pipeline.cli import console
 from pipeline.cli.audit import audit
@@ -128,10 +130,39 @@ def test_rows_of_another_group_are_refused(filled: AuditWorld, tally: Tally, mon
 
 
 def test_a_range_that_stays_open_gives_no_verdict(filled: AuditWorld, tally: Tally) -> None:
-    filled.commit(0, 3, json.dumps({"id": "01", "at": 2, "end": 5}))
+    end = filled.ends[0]
+    filled.commit(0, end, json.dumps({"id": "01", "at": end - 1, "end": end + 5}))
     code, said = tally(timeout=0.5)
     assert code == 1
-    assert "no moment without an open insert" in said["err"]
+    assert f"the range [{end}, {end + 5}) has been open for 0." in said["err"]
+    assert "the sink that began it has died or cannot go on" in said["err"]
+
+
+def test_an_open_range_over_tables_that_were_set_back_is_told_with_the_rebuild_and_not_waited_for(
+    filled: AuditWorld, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = filled.ends[0]
+    monkeypatch.setattr("pipeline.audit.look.OPEN_SECONDS_MAX", 0.2)
+    filled.commit(0, end, json.dumps({"id": "01", "at": end - 1, "end": end + 5}))
+    older = f"INSERT INTO {filled.name}.ranges SELECT 0, {end - 2}"
+    for statement in (f"TRUNCATE TABLE {filled.name}.ranges", older):
+        filled.service.command(statement)
+    began = time.monotonic()
+    code, said = tally(timeout=60.0)
+    assert code == 1
+    assert time.monotonic() - began < 30
+    assert (
+        f"the range [{end}, {end + 5}) is open, and no sink will complete it: the group has inserted records up to"
+        in (said["err"])
+    )
+    assert "the tables are new or were set back" in said["err"]
+    assert "Run `tally rebuild clickhouse`" in said["err"]
+
+
+def test_ranges_that_open_one_behind_the_other_are_a_busy_sink(filled: AuditWorld) -> None:
+    ranges = [Position(5 + n, 1, 4 + n, end=6 + n) for n in range(20)]
+    with pytest.raises(AuditFailed, match="The sink is busy: audit again when it has caught up"):
+        looks(filled, Moving(*ranges), timeout=0.3).all([Unit(0)], lambda done: None)
 
 
 class Said:
@@ -142,6 +173,14 @@ class Said:
 
     def position(self, partition: int) -> Position:
         return self._positions.pop(0) if len(self._positions) > 1 else self._positions[0]
+
+
+class Moving(Said):
+    """The same round and round: every question gets another answer."""
+
+    def position(self, partition: int) -> Position:
+        self._positions.append(self._positions.pop(0))
+        return self._positions[-1]
 
 
 def looks(world: AuditWorld, said: Said, timeout: float = 5.0) -> Looks:
