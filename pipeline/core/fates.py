@@ -5,6 +5,7 @@ In:   a batch, the faults found, the copies found.  Out: what the journal record
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
@@ -34,11 +35,17 @@ def rejects(batch: Batch, events: Events, faults: Sequence[Fault]) -> list[Rejec
         topic, offset = place(int(batch.origin[seq]))
         value = batch.values[seq] or b""
         account = accounts[row_of[seq]].as_py()[:ID_BYTES_MAX] if seq in row_of else ""
-        raw = value[:RAW_BYTES_MAX]
-        found.append(
-            Rejected(topic, offset, int(batch.arrived_at[seq]), account, reason.value, detail, raw, len(value))
-        )
+        told = (reason.value, _with_digest(detail, value), value[:RAW_BYTES_MAX], len(value))
+        found.append(Rejected(topic, offset, int(batch.arrived_at[seq]), account, *told))
     return found
+
+
+def _with_digest(detail: str, value: bytes) -> str:
+    """The words of a reject; where not all of its bytes are kept, with what tells whether others are the same."""
+    if len(value) <= RAW_BYTES_MAX:
+        return detail
+    digest = hashlib.sha256(value).hexdigest()
+    return f"{detail}; {len(value):,} bytes, sha256 {digest}, of which the first {RAW_BYTES_MAX:,} are kept"
 
 
 def duplicates(events: Events, rows: Ints, remembered: Sequence[bool]) -> list[Duplicates]:

@@ -23,7 +23,7 @@ from pipeline.core.hashing import Hashes
 FORMAT = 3
 SCHEMA_ID = schemas.ids()["journal.v1.avsc"]
 HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
-RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; the origin finds the rest
+RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; `detail` has the digest, the origin finds the rest
 
 # One fact, 37 bytes: its number, the row of the record's keys that holds it, and what it says.
 FACTS = np.dtype([

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,24 @@ def test_a_reject_keeps_64_kib_of_its_bytes_and_says_its_size(size: int) -> None
     value = bytes(range(1, 251)) * (size // 250 + 1)
     reject = Partition().send_slabs([slab("events.email", 0, value[:size])]).rejects[0]
     assert (reject.raw, reject.size) == (value[: min(size, 64 * 1024)], size)
+
+
+def test_a_reject_whose_bytes_are_not_all_kept_says_the_digest_of_all_of_them() -> None:
+    whole, cut = b"x" * RAW_BYTES_MAX, b"x" * (RAW_BYTES_MAX + 1)
+    kept, head = Partition().send_slabs([slab("events.email", 0, whole, cut)]).rejects
+    assert "sha256" not in kept.detail
+    digest = hashlib.sha256(cut).hexdigest()
+    assert head.detail == f"{kept.detail}; 65,537 bytes, sha256 {digest}, of which the first 65,536 are kept"
+
+
+def test_a_reject_of_one_message_says_the_same_digest_whatever_batch_it_is_in() -> None:
+    large = event("email_exploded", link="l" * RAW_BYTES_MAX)
+    alone = Partition().send(large).rejects[0]
+    beside = Partition().send(event("email_sent"), large).rejects[0]
+    assert alone.detail == beside.detail
+    value = slab("events.email", 0, large).values[0]
+    assert value is not None
+    assert hashlib.sha256(value).hexdigest() in alone.detail
 
 
 def test_a_reject_carries_its_account_where_it_could_be_read() -> None:
