@@ -100,6 +100,7 @@ def _round(stage: Stage, options: argparse.Namespace, seed: int, kinds: list[Kin
         stage.restore()
     _tell(result, folder)
     if not result.drift and not options.keep:
+        one.world.forget()
         shutil.rmtree(folder, ignore_errors=True)
     return result
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.settings import target
 from pipeline.settings import Settings, load
-from pipeline.topics import logical
+from pipeline.topics import ALL_TOPICS, logical, physical
 from tests.e2e import recent
 from tests.e2e.publishing import waves
 from tests.e2e.recent import histories
@@ -136,10 +138,21 @@ class World:
         return done.returncode, done.stdout
 
     def end(self) -> None:
-        """End what still runs, and drop the tables; topics and logs stay."""
+        """End what still runs, and drop the tables; topics and logs stay until `forget`."""
         self.processes.end()
         self.clickhouse.command(f"DROP DATABASE IF EXISTS {self.clickhouse.target.database}")
         self.clickhouse.close()
+
+    def forget(self) -> None:
+        """Delete the topics: with those of a hundred rounds a broker takes half a minute to come back.
+
+        Raises:
+            KafkaException: the broker does not do it.
+        """
+        admin = AdminClient({"bootstrap.servers": self.stage.broker.address})
+        names = [physical(self.settings.topics.prefix, topic) for topic in ALL_TOPICS]
+        for deleted in admin.delete_topics(names).values():
+            deleted.result(QUERY_SECONDS)
 
     def _lines(self, name: str) -> Path:
         return self.folder / f"{name}.lines"
