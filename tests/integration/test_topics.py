@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
 from pipeline.cli import app, console
+from pipeline.core.record import Record, Source, encode
+from pipeline.journal.chain import FIRST, next_link
 from pipeline.settings import Settings, load
 from pipeline.topic_admin import TopicsError, apply, read
 from pipeline.topic_plan import compare, wanted
+from tests.contract.counting import RULES
 
 RUNNER = CliRunner()
 
@@ -93,6 +98,54 @@ def test_a_compacted_journal_with_records_is_refused(kafka: str, tmp_path: Path)
     producer.produce(journal.name, b"x", b"key")
     assert producer.flush(10) == 0
     assert [change.action for change in compare(topics, read(settings, topics), journal.name)] == ["refuse"]
+
+
+def delete(address: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": address})
+    for future in admin.delete_topics([topic]).values():
+        future.result(10)
+    deadline = time.monotonic() + 10
+    while topic in admin.list_topics(timeout=5).topics:
+        assert time.monotonic() < deadline, f"{topic} is not gone"
+        time.sleep(0.1)
+
+
+def test_a_topic_that_the_journal_has_read_is_not_made_anew_unless_that_is_said(
+    kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = f"{tmp_path.name}."
+    tally(monkeypatch, kafka, tmp_path, "topics", "apply", partitions=1)
+    producer = Producer({"bootstrap.servers": kafka})
+    record = Record(RULES, 0, [Source("events.web", 0, 1, 1)], topics={"events.web": "x"}, partitions=1)
+    producer.produce(f"{prefix}journal", encode(record, next_link(FIRST, "w")), partition=0)
+    assert producer.flush(10) == 0
+    delete(kafka, f"{prefix}events.sms")  # never read: nothing is lost
+    assert tally(monkeypatch, kafka, tmp_path, "topics", "apply").exit_code == console.Exit.OK
+    delete(kafka, f"{prefix}events.web")
+    for command in ("plan", "apply"):
+        refused = tally(monkeypatch, kafka, tmp_path, "topics", command)
+        assert refused.exit_code == console.Exit.FAILED
+        assert "it was deleted, and the journal has read it" in refused.stderr
+        assert "--recreate" in refused.stderr
+    planned = tally(monkeypatch, kafka, tmp_path, "topics", "plan", "--recreate")
+    assert planned.exit_code == console.Exit.DIFFERENT
+    assert tally(monkeypatch, kafka, tmp_path, "topics", "apply", "--recreate").exit_code == console.Exit.OK
+    assert tally(monkeypatch, kafka, tmp_path, "topics", "plan").exit_code == console.Exit.OK
+
+
+def test_a_journal_that_is_gone_under_events_is_not_made_anew_unless_that_is_said(
+    kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = f"{tmp_path.name}."
+    tally(monkeypatch, kafka, tmp_path, "topics", "apply", partitions=1)
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(f"{prefix}events.email", b"x")
+    assert producer.flush(10) == 0
+    delete(kafka, f"{prefix}journal")
+    refused = tally(monkeypatch, kafka, tmp_path, "topics", "apply")
+    assert refused.exit_code == console.Exit.FAILED
+    assert "it is not there, but its source topics have had events" in refused.stderr
+    assert tally(monkeypatch, kafka, tmp_path, "topics", "apply", "--recreate").exit_code == console.Exit.OK
 
 
 def test_what_the_cluster_refuses_is_told(kafka: str, tmp_path: Path) -> None:

@@ -74,6 +74,37 @@ def test_a_partition_count_is_neither_raised_nor_lowered(partitions: int) -> Non
     assert "TALLY_TOPICS__PARTITIONS" in changes[0].why
 
 
+def test_one_topic_with_more_partitions_is_told_with_a_way_out_that_works_whatever_the_setting_is() -> None:
+    found = as_found(plan())
+    found["events.web"] = replace(found["events.web"], partitions=8)
+    for setting in (4, 8):
+        (change,) = compare(plan(topics__partitions=setting), found)
+        assert (change.topic, change.action, change.found, change.wanted) == ("events.web", "refuse", "8", "4")
+        assert change.why.startswith("events.web has 8, the others have 4. Kafka takes no partition away")
+        assert "delete it (kafka-topics.sh --delete --topic events.web), then `tally topics apply`" in change.why
+        assert "TALLY_TOPICS__PARTITIONS=4" in change.why
+    del found["events.web"]
+    assert {change.action for change in compare(plan(), found)} == {"create"}
+
+
+def test_one_topic_with_more_partitions_and_events_cannot_be_mended_in_place() -> None:
+    found = as_found(plan())
+    found["events.web"] = replace(found["events.web"], partitions=8, records=True)
+    (change,) = compare(plan(), found)
+    assert "begin anew under another TALLY_TOPICS__PREFIX" in change.why
+    assert "delete" not in change.why
+
+
+def test_a_topic_that_was_read_and_deleted_is_not_made_anew() -> None:
+    found = as_found(plan())
+    del found["events.web"]
+    (change,) = compare(plan(), found, deleted={"events.web"})
+    assert (change.topic, change.action) == ("events.web", "refuse")
+    for word in ("it was deleted", "workers refuse", "not read yet is lost", "TALLY_TOPICS__PREFIX", "--recreate"):
+        assert word in change.why
+    assert {change.action for change in compare(plan(), found)} == {"create"}
+
+
 def test_too_few_replicas_are_refused_and_more_are_welcome() -> None:
     planned = plan(topics__replication_factor=2)
     assert {change.setting for change in compare(planned, as_found(planned, replication_factor=1))} == {
