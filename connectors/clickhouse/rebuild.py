@@ -15,14 +15,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from connectors.clickhouse import migrations, ranges, recount
+from connectors.clickhouse import migrations, ranges, rebuild_groups, recount
 from connectors.clickhouse import rebuild_statements as sql
 from connectors.clickhouse.ranges import START, Limits, Position
 from connectors.clickhouse.rebuild_exchange import Exchange, RebuildRefused, positions, tables
 from connectors.clickhouse.rebuild_group import Bounds, Group, GroupTaken, Journal
-from connectors.clickhouse.rebuild_plan import Plan, begun, refuse_headless
+from connectors.clickhouse.rebuild_plan import Plan, goes_on, refuse_headless
 from connectors.clickhouse.recount import Difference
-from connectors.clickhouse.service import Service
+from connectors.clickhouse.service import Refused, Service
 from connectors.clickhouse.settings import INSERT_SECONDS_MAX, QUERY_SECONDS_MAX, RANGE_BYTES_MAX, target
 from connectors.clickhouse.sink import Sink
 from connectors.clickhouse.source import Source
@@ -31,6 +31,7 @@ from pipeline.settings import Settings
 WATCH_SECONDS = 0.05  # between two looks at how far the projection is
 UNAUDITED_SHARE_MAX = 0.1  # of the journal records that were audited: when more came since, the audit is repeated
 _NAME = "rebuild"  # of the member of its group: started again, it has the partitions at once
+_ALREADY_EXISTS = 82  # ClickHouse's code: of a database
 _BEGUN, _AUDITED = "begun", "audited"  # notes
 
 Tell = Callable[[Callable[[], str]], None]
@@ -43,6 +44,8 @@ class End(StrEnum):
     EXCHANGED = "exchanged"  # the fresh tables are the live ones
     WAITS = "waits"  # they are ready, but somebody is in the sinks' group
     DIFFERENT = "different"  # they are not what the journal says; nothing was exchanged
+    FINISHED = "finished"  # by another process, while this one was at it
+    TAKEN = "taken"  # another process is at it, or at one that began before
 
 
 @dataclass(slots=True)
@@ -65,12 +68,18 @@ class Progress:
         return f"{told}, {timedelta(seconds=round(seconds * (self.total - self.done) / own))} left"
 
 
+class _Yielded(Exception):
+    """Another one began at the same moment, and goes on."""
+
+
 class Rebuild:
     """One rebuild at work. Close it, or use it as a context."""
 
     def __init__(self, settings: Settings, found: Plan, tell: Tell) -> None:
         self._at, self.names, self.rows, self.differences = found.at, found.at.names, 0, list[Difference]()
         self.begun = False  # whether tables are being exchanged: sinks refuse to work until that is finished
+        self.is_there = found.resumed  # whether there is something to go on with
+        self._exchange: Exchange | None = None
         self._settings, self._partitions, self._tell = settings, len(found.bounds), tell
         sink = settings.sink.model_copy(update={"group_id": self.names.group, "name": _NAME})
         clickhouse = settings.clickhouse.model_copy(update={"database": found.at.place})
@@ -94,7 +103,10 @@ class Rebuild:
         Raises:
             RebuildRefused, KafkaAway, NoJournal, JournalGone, Unavailable, Refused, and the sink's FATAL
         """
-        exchange = self.prepare()
+        try:
+            exchange = self._exchange = self.prepare()
+        except _Yielded:
+            return End.TAKEN
         self.begun = exchange.begun(self._partitions)
         try:
             if not self.begun:
@@ -115,22 +127,65 @@ class Rebuild:
         """The fresh tables, empty, and a note of which they are. Running it again is harmless.
 
         Raises:
-            RebuildRefused: it was begun for another journal or group, or another one was begun.
+            RebuildRefused: it was begun for another journal or group, or its tables are gone.
+            _Yielded: another one that began at the same moment goes on; what was made here is dropped again.
         """
         about = {"journal": self._journal.topic, "group": self._sinks.name}
         said = self._notes(_BEGUN)
         if not said:
+            self._begin()
             migrations.apply(self._fresh, migrations.find(self._fresh))
             self._fresh.command(sql.create_notes(self._fresh.target))
             said = [{**about, "tables": tables(self._fresh, self._at.place).uuids}]
             self._note(_BEGUN, said[0])
-            begun(self._live)  # of two that began at the same moment, at least one sees the other one here
+            if not goes_on(self._live, self._at.place):
+                self._fresh.command(sql.drop(self._live.target, self._at.place))
+                raise _Yielded
         if other := [f"{name} {said[0][name]}" for name in about if said[0][name] != about[name]]:
             raise RebuildRefused(
                 f"the rebuild into {self.names.fresh} was begun with other settings ({', '.join(other)}): set them"
                 " again, or begin anew with --anew"
             )
         return Exchange(self._live, self._at, (self._own, self._sinks), said[0]["tables"])
+
+    def _begin(self) -> None:
+        """The fresh tables' database is there, and is this rebuild's; else RebuildRefused, _Yielded."""
+        if self.is_there:
+            if self._at.place not in self._databases():
+                raise RebuildRefused(f"database {self._at.place} is gone")
+            return
+        try:
+            self._live.command(sql.create(self._live.target, self._at.place))
+        except Refused as error:
+            if error.code == _ALREADY_EXISTS:  # another one that began within the same second has made it
+                raise _Yielded from None
+            raise
+        self.is_there = True
+
+    def overtaken(self) -> End | None:
+        """Whether a fault came of another process that does the same: FINISHED or TAKEN; None: it did not.
+
+        Raises:
+            KafkaAway, Unavailable, Refused
+        """
+        names, exchange = self._databases(), self._exchange
+        if (self._at.place if exchange is None else exchange.place) in names:
+            return None
+        going_on = sql.begun(self._live.target.database, names)
+        if any(sql.names(self._live.target.database, "", stamp).fresh == self.names.fresh for _, stamp in going_on):
+            return End.TAKEN
+        is_done = self.names.former in names or (exchange is not None and exchange.is_exchanged())
+        if is_done and not (exchange is not None and exchange.is_fenced(self._partitions)):
+            return End.FINISHED
+        return End.TAKEN if going_on else None
+
+    def delete_groups(self) -> list[str]:
+        """Delete the consumer groups of rebuilds that are over, this one's too; returns what is left, and why.
+
+        Raises:
+            Unavailable, Refused
+        """
+        return rebuild_groups.delete_over(self._settings, self._live, self.names.group, _NAME)
 
     def catch_up(self) -> None:
         """Project the journal up to where it ends now.
@@ -201,6 +256,9 @@ class Rebuild:
             return False
         self._note(_AUDITED, {"records": now})
         return True
+
+    def _databases(self) -> set[str]:
+        return {str(name) for name, _ in self._live.query(sql.databases()).rows}
 
     def _note(self, step: str, detail: Mapping[str, Any]) -> None:
         self._fresh.command(sql.write_note(self._fresh.target), {"step": step, "detail": json.dumps(detail)})

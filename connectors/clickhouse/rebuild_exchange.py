@@ -48,28 +48,37 @@ class Exchange:
         self._live = service.target
         self._fresh = replace(service.target, database=at.place)
 
+    @property
+    def place(self) -> str:
+        """The name that the fresh tables' database has now, or had when this process named it last."""
+        return self._fresh.database
+
     def begun(self, partitions: int) -> bool:
         """Whether there is no way back but forward."""
-        return self._fresh.database != self._names.fresh or self._is_fenced(partitions)
+        return self._fresh.database != self._names.fresh or self.is_fenced(partitions)
 
     def steps(self, partitions: int) -> list[Callable[[], None]]:
         """What is still to be done, in order. Each may raise GroupTaken, KafkaAway, Unavailable, Refused."""
-        fenced = self._is_fenced(partitions)
-        if not fenced and self._is_exchanged():
+        fenced = self.is_fenced(partitions)
+        if not fenced and self.is_exchanged():
             return [self._finish]
         first = [] if fenced else [lambda: self._fence(partitions)]
         rest = [self._clear, self._claim, self._complete, self._exchange, self._make_views]
         return [*first, *rest, lambda: self._hand_over(partitions), self._finish]
 
-    def _is_fenced(self, partitions: int) -> bool:
+    def is_fenced(self, partitions: int) -> bool:
+        """Whether the sinks wait for this very rebuild."""
         commits = self._sinks.commits(partitions).values()
         return any(ranges.fenced_by(commit.metadata) == self._names.fresh for commit in commits)
 
-    def _is_exchanged(self) -> bool:
+    def is_exchanged(self) -> bool:
+        """Whether every fresh table is under its live name."""
         return sql.exchanged(self._uuids, tables(self._service, self._live.database).uuids)
 
     def _fence(self, partitions: int) -> None:
-        """From here on every sink that starts refuses its partitions."""
+        """From here on every sink that starts refuses its partitions. Not where nobody would lift it."""
+        if not self._service.query(sql.has_notes(), {"database": self._fresh.database}).rows[0][0]:
+            raise RebuildRefused(f"database {self._fresh.database} is gone")
         commits = self._sinks.commits(partitions)
         mark = ranges.fence(self._names.fresh)
         self._sinks.commit({p: Commit(commits[p].offset if p in commits else 0, mark) for p in range(partitions)})
@@ -104,7 +113,7 @@ class Exchange:
         """The sinks go on where the rebuild has come to."""
         found = positions(self._own, partitions)
         assert all(position.end is None for position in found.values()), "a rebuild ends with complete ranges"
-        if self._is_fenced(partitions):
+        if self.is_fenced(partitions):
             self._sinks.commit({p: Commit(at.offset, ranges.metadata(at)) for p, at in found.items()})
 
     def _finish(self) -> None:

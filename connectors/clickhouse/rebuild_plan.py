@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from connectors.clickhouse.service import Service
 from connectors.clickhouse.settings import QUERY_SECONDS_MAX, target
 from pipeline.settings import Settings
 
+YIELD_SECONDS = 5.0  # in which a younger rebuild drops what it has just made; some statements
+_AGAIN_SECONDS = 0.1
 _ENGINE = "Atomic"  # of databases whose tables can be exchanged
 
 
@@ -100,3 +103,24 @@ def begun(service: Service) -> tuple[str, str] | None:
             " of all but one (DROP DATABASE), and run this again"
         )
     return found[0] if found else None
+
+
+def goes_on(service: Service, place: str) -> bool:
+    """Whether the rebuild into `place`, which was just begun, is the one that goes on, of several that began at once.
+
+    Of two at least one sees the other one. The younger one is to drop what it made, and the older one waits for that;
+    where it waits in vain the younger one has not seen it and is at work, so it is the older one that is to drop.
+
+    Raises:
+        Unavailable, Refused
+    """
+    deadline = time.monotonic() + YIELD_SECONDS
+    while True:
+        names = [str(name) for name, _ in service.query(sql.databases()).rows]
+        found = dict(sql.begun(service.target.database, names))
+        own = found.pop(place, "")
+        if not found:
+            return True
+        if min(found.values()) < own or time.monotonic() > deadline:
+            return False
+        time.sleep(_AGAIN_SECONDS)

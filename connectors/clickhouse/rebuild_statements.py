@@ -20,7 +20,8 @@ NOTES = "rebuild"  # the table in which a rebuild keeps what it must remember
 _STAMP = "%Y%m%d_%H%M%S"
 STAMP_LENGTH = 15
 NONCE_BITS = 32
-_BEGUN = r"_(?:fresh|exchange)_(\d{8}_\d{6})(?:_[0-9a-f]{8})?"
+STAMP = r"(\d{8}_\d{6})"
+_BEGUN = rf"_(?:fresh|exchange)_{STAMP}(?:_[0-9a-f]{{8}})?"
 _VIEW = re.compile(
     r"CREATE (?:OR REPLACE )?(?P<materialized>MATERIALIZED )?VIEW (?:IF NOT EXISTS )?`\w+`\.(?P<name>\w+)"
 )
@@ -151,6 +152,11 @@ def rename(target: Target, name: str) -> str:
     """Another name for a database; one without views, which would speak of the old name."""
     v = variables(target)
     return f"RENAME DATABASE {v['DB']} TO {quoted(name)} {v['ON_CLUSTER']}".strip()
+
+
+def create(target: Target, database: str) -> str:
+    """A database that must not be there; `target` is of the same cluster."""
+    return f"CREATE DATABASE {quoted(database)} {variables(target)['ON_CLUSTER']}".strip()
 
 
 def drop(target: Target, database: str) -> str:

@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("pipeline.cli.demo:demo", "Run the whole pipeline on this machine, with a report."),
     "up": ("pipeline.cli.stack:up", "Start the local Kafka and ClickHouse in the background."),
     "down": ("pipeline.cli.stack:down", "Stop the local stack; its data is kept."),
-    "status": ("pipeline.cli.stack:status", "What runs, where, and how far behind."),
+    "status": ("pipeline.cli.stack:status", "What runs, where, how far behind, and what is refused."),
     "settings": ("pipeline.cli.settings:settings", "The settings in force, secrets masked, and where each comes from."),
     "topics plan": ("pipeline.cli.topics:plan", "Show how the topics differ from the settings."),
     "topics apply": ("pipeline.cli.topics:apply", "Create and configure the topics."),

@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+
 from connectors.clickhouse import migrations
 from connectors.clickhouse.rows import Decided, translate
 from connectors.clickhouse.service import Service
@@ -48,8 +51,11 @@ for gap in gaps:
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != -signal.SIGKILL:
         sys.exit(f"it did not come to gap {gap}")
 """
-# Columns of a table that have a text; the rest is the state of an aggregate.
-_COMPARED = {"profile_state": "* EXCEPT three, finalizeAggregation(three)", "migrations": "number, name, sha256"}
+# Columns of a table that have a text; the rest is the state of an aggregate. Two processes may note a migration twice.
+_COMPARED = {
+    "profile_state": "* EXCEPT three, finalizeAggregation(three)",
+    "migrations": "DISTINCT number, name, sha256",
+}
 
 
 class Ended(NamedTuple):
@@ -115,6 +121,29 @@ class RebuildWorld(AuditWorld):
         found = self.service.query("SELECT name FROM system.databases ORDER BY name").rows
         return [name for (name,) in found if name.startswith(f"{self.name}_{kind}")]
 
+    def groups(self) -> list[str]:
+        """The consumer groups of this world's rebuilds."""
+        admin = AdminClient({"bootstrap.servers": self.kafka})
+        found = admin.list_consumer_groups(request_timeout=30).result().valid
+        return sorted(one.group_id for one in found if one.group_id.startswith(f"{self.name}-rebuild"))
+
+    @contextmanager
+    def member(self, group: str) -> Iterator[None]:
+        """Somebody is in a group."""
+        given: list[object] = []
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": group, "log_level": 0})
+        consumer.subscribe([self.topic], on_assign=lambda _, partitions: given.extend(partitions))
+
+        def has_joined() -> bool:
+            consumer.poll(0.1)
+            return bool(given)
+
+        await_that(has_joined, lambda: f"a member of {group}")
+        try:
+            yield
+        finally:
+            consumer.close()
+
     def uuids(self) -> list[tuple[Any, ...]]:
         """Which tables are live."""
         sql = f"SELECT name, uuid FROM system.tables WHERE database = '{self.name}' AND engine LIKE '%MergeTree'"
@@ -156,7 +185,5 @@ class RebuildWorld(AuditWorld):
 
     def _digest(self, database: str, table: str) -> list[tuple[Any, ...]]:
         final = "" if table in ("events", "alerts", "rejects", "migrations") else "FINAL"
-        columns = _COMPARED.get(table, "*")
-        return self.service.query(
-            f"SELECT count(), sum(cityHash64(toString(tuple({columns})))) FROM {database}.{table} {final}"
-        ).rows
+        found = f"SELECT {_COMPARED.get(table, '*')} FROM {database}.{table} {final}"
+        return self.service.query(f"SELECT count(), sum(cityHash64(toString(tuple(*)))) FROM ({found})").rows

@@ -13,6 +13,7 @@ from connectors.clickhouse.ranges import Position
 from connectors.clickhouse.rebuild import Progress, _is_at
 from connectors.clickhouse.rebuild_exchange import At, RebuildRefused
 from connectors.clickhouse.rebuild_group import Bounds
+from connectors.clickhouse.rebuild_groups import over
 from connectors.clickhouse.rebuild_plan import Plan, after, refuse_headless
 from connectors.clickhouse.settings import Target
 from pipeline.settings import Settings
@@ -111,3 +112,11 @@ def test_a_rebuild_that_begins_anew_never_has_the_names_of_the_one_it_replaces()
     assert made.at.names.group != NAMES.group
     assert (made.at.place, made.resumed, made.rebuilt) == (made.at.names.fresh, False, {0: 0})
     assert made.at.place == "tally_fresh_20260131_120001"
+
+
+def test_the_groups_of_rebuilds_that_are_over_are_known_by_their_names() -> None:
+    mine = NAMES.group
+    groups = ["tally-sink", mine, f"{mine}-x", "tally-sink-rebuild-", "other-sink-rebuild-20260131_120000"]
+    assert over("tally-sink", groups, []) == [mine]
+    assert over("tally-sink", groups, ["20260131_120001"]) == [mine]
+    assert over("tally-sink", groups, [sql.stamp(NOON)]) == []
