@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -44,8 +45,14 @@ def history(address: str, place: Place) -> list[Position]:
         TimeoutError: it could not be read in time.
     """
     reader = Consumer({"bootstrap.servers": address, "group.id": "none", "enable.auto.commit": False, "log_level": 0})
+    deadline = time.monotonic() + READ_SECONDS
     try:
-        return [position for message in _all(reader) if (position := _position(message, place)) is not None]
+        while True:
+            with suppress(KafkaException):  # a broker that was killed a moment ago
+                found = list(_all(reader, deadline))
+                return [position for message in found if (position := _position(message, place)) is not None]
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{OFFSETS_TOPIC}: no answer within {READ_SECONDS:g} s")
     finally:
         reader.close()
 
@@ -69,9 +76,12 @@ def rewind(address: str, place: Place, position: Position) -> None:
         outside.close()
 
 
-def _all(reader: Consumer) -> Iterator[Message]:
-    """Every record of the topic up to its present end, partition by partition."""
-    deadline = time.monotonic() + READ_SECONDS
+def _all(reader: Consumer, deadline: float) -> Iterator[Message]:
+    """Every record of the topic up to its present end, partition by partition.
+
+    Raises:
+        KafkaException, TimeoutError
+    """
     for number in sorted(reader.list_topics(OFFSETS_TOPIC, timeout=REQUEST_SECONDS).topics[OFFSETS_TOPIC].partitions):
         low, high = reader.get_watermark_offsets(TopicPartition(OFFSETS_TOPIC, number), timeout=REQUEST_SECONDS)
         reader.assign([TopicPartition(OFFSETS_TOPIC, number, low)])
