@@ -67,6 +67,7 @@ def test_a_partition_refused_behind_a_truncated_journal_is_rebuilt_and_its_sinks
     assert (ended.code, ended.found["end"]) == (Exit.OK, "exchanged"), ended.err
     assert ended.found["former"] in ended.err
     assert world.databases("former") == [ended.found["former"]]
+    assert world.groups() == []
     go_on(world, 7)
 
 
