@@ -10,6 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 MIB = 1024 * 1024
+# A record of one event or reject fits, whatever it says: a body has 1 MiB at most, and takes 1.3 MiB as an Arrow row
+# where it is all small properties that do not compress; a reject keeps 64 KiB. Of an operation that names
+# 10,000 profiles, every one is told twice with its account, its person and itself: up to 14 MB.
+JOURNAL_MESSAGE_BYTES_MIN = 2 * MIB
 _NAME = r"^[A-Za-z0-9._-]+$"
 
 
@@ -60,7 +64,11 @@ class Topics(Section):
     replication_factor: int = Field(1, ge=1, le=15, description="Copies of every partition; 3 outside a laptop.")
     min_insync_replicas: int = Field(1, ge=1, le=15, description="Copies that must have a record; 2 outside a laptop.")
     journal_message_bytes: int = Field(
-        16 * MIB, ge=256 * 1024, le=256 * MIB, description="Largest journal record; some managed clusters cap it."
+        16 * MIB,
+        ge=JOURNAL_MESSAGE_BYTES_MIN,
+        le=256 * MIB,
+        description="Largest journal record; some managed clusters cap it. With less than the default, an operation "
+        "that names thousands of profiles may be rejected as `oversized`.",
     )
     source_retention_hours: int = Field(
         168,

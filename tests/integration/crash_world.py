@@ -22,6 +22,7 @@ from connectors.local.processes import mark
 from pipeline import topic_admin
 from pipeline.core.record import Record
 from pipeline.settings import load
+from pipeline.settings_tree import JOURNAL_MESSAGE_BYTES_MIN
 from pipeline.topic_bounds import held
 from pipeline.topic_plan import compare, wanted
 from tests.e2e import arrival, views
@@ -275,7 +276,9 @@ def _variables(name: str, kafka: str, clickhouse: str, home: Path) -> dict[str, 
         "CLICKHOUSE__DATABASE": name,
         "TOPICS__PREFIX": f"{name}.",
         "TOPICS__PARTITIONS": str(PARTITIONS),
-        "TOPICS__JOURNAL_MESSAGE_BYTES": str(256 * 1024),  # the least there is: a batch of large rejects is halved
+        "TOPICS__JOURNAL_MESSAGE_BYTES": str(
+            JOURNAL_MESSAGE_BYTES_MIN
+        ),  # the least there is: a batch of large rejects is halved
         "HASH_SEED": f"{SEED:016x}",
         "WORKER__BATCH_EVENTS_MAX": "100",
         "WORKER__SNAPSHOT_EVENTS": "1000",  # the least there is

@@ -22,7 +22,7 @@ from tests.property.running import Sent
 from tests.torture.process import Crash
 
 SNAPSHOT_EVENTS = 1_100  # that make a snapshot of their partition due: a few more than the setting says
-LARGE_EVENTS, LARGE_BYTES = 24, 40_000  # seven of them in a batch make a record larger than the journal's limit
+LARGE_EVENTS, LARGE_BYTES = 99, 65_000  # 33 of them in a batch make a record larger than the journal's limit
 AGAIN_SECONDS, AGAIN_MAX = 8.0, 8  # what a case takes is told again where it did not do: a snapshot was being written
 STILL = "filler"  # the account of what only fills
 

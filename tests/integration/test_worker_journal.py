@@ -19,12 +19,13 @@ from pipeline.journal.chain import FIRST, next_link
 from pipeline.journal.ports import Place
 from pipeline.journal.reader import KafkaReader
 from pipeline.journal.writer import RECORD_OVERHEAD_BYTES, KafkaWriter
+from pipeline.settings_tree import JOURNAL_MESSAGE_BYTES_MIN
 from pipeline.topics import JOURNAL
 from tests.contract.counting import RULES
 from tests.contract.journal_ports import Journal, JournalPorts, Opened, read
 from tests.contract.workers import ROOT, Deployment, stopped
 
-MESSAGE_BYTES = 1 << 20
+MESSAGE_BYTES = JOURNAL_MESSAGE_BYTES_MIN
 
 
 def deployed(kafka: str, folder: Path) -> Deployment:
