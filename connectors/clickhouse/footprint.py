@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +24,8 @@ _HEADER, _BUFFERS, _COMPRESSION = 2, 2, 3  # numbers of fields: a message's head
 
 def waiting(record: Record, size: int) -> int:
     """Bytes of a decoded record whose journal bytes are `size` and whose events are still compressed."""
-    lists = (record.persons, record.registers, record.allowance, record.plans, record.labels, record.rejects)
+    lists: tuple[list[Any], ...] = (record.persons, record.registers, record.allowance, record.plans, record.forecasts)
+    lists += (record.labels, record.rejects)
     return size + ENTRY_BYTES * sum(map(len, lists))
 
 

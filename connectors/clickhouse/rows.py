@@ -49,6 +49,34 @@ TABLES: dict[str, pa.Schema] = {
             *_JOURNAL,
         ]
     ),
+    "forecasts": pa.schema(
+        [
+            ("account_id", pa.string()),
+            ("cycle_start", _S),
+            ("made_at", _S),
+            ("used", pa.uint64()),
+            ("low", pa.uint64()),
+            ("expected", pa.uint64()),
+            ("high", pa.uint64()),
+            ("confident", pa.bool_()),
+            ("version", pa.uint64()),
+            *_JOURNAL,
+        ]
+    ),
+    "plans": pa.schema(
+        [
+            ("account_id", pa.string()),
+            ("occurred_at", _US),
+            ("plan", pa.uint64()),
+            ("allowance", pa.uint64()),
+            ("anchor_day", pa.uint8()),
+            ("time_zone", pa.string()),
+            ("thresholds", pa.list_(pa.float64())),
+            ("own_activities", pa.bool_()),
+            ("activities", pa.list_(pa.string())),
+            *_JOURNAL,
+        ]
+    ),
     "alerts": pa.schema(
         [
             ("account_id", pa.string()),
@@ -138,6 +166,8 @@ def tables(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
         "events": _events(partition, decided),
         "person_map": _of("person_map", (r for d in decided for r in _persons(partition, d))),
         "allowance": _of("allowance", (r for d in decided for r in _allowance(partition, d))),
+        "forecasts": _of("forecasts", (r for d in decided for r in _forecasts(partition, d))),
+        "plans": _of("plans", (r for d in decided for r in _plans(partition, d))),
         "alerts": _of("alerts", (r for d in decided for r in _alerts(partition, d))),
         "rejects": _of("rejects", (r for d in decided for r in _rejects(partition, d))),
         "duplicates": _of("duplicates", _duplicates(partition, decided)),
@@ -207,6 +237,17 @@ def _allowance(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
         version = _version(decided.offset, number)
         numbers = (a.allowance, a.used, a.used_as_closed)
         yield a.account_id, a.cycle_start, a.cycle_end, *numbers, version, partition, decided.offset
+
+
+def _forecasts(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
+    for number, f in enumerate(decided.record.forecasts):
+        yield *f, _version(decided.offset, number), partition, decided.offset
+
+
+def _plans(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:
+    for p in decided.record.plans:
+        terms = (p.allowance, p.anchor_day, p.time_zone, p.thresholds, p.activities is not None, p.activities or ())
+        yield p.account_id, p.occurred_at, p.identity, *terms, partition, decided.offset
 
 
 def _alerts(partition: int, decided: Decided) -> Iterable[tuple[Any, ...]]:

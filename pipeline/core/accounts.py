@@ -15,6 +15,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pipeline.core.forecast import Forecast
 from pipeline.core.record import Allowance, Plan
 
 PLANS_MAX = 1000  # of an account: an hourly repetition over the longest cycle and window; an insertion costs 10 us then
@@ -29,6 +30,7 @@ class Cycle(NamedTuple):
     crossed: frozenset[float]
     forecast: bool = False  # whether it was last forecast to run out
     days: Mapping[int, int] = MappingProxyType({})  # activities by UTC day since 1970
+    foreseen: Forecast | None = None  # the last one
 
 
 Cycles = dict[int, Cycle]  # by start
@@ -41,14 +43,17 @@ class Accounts:
     cycles: dict[str, Cycles] = field(default_factory=dict)
     plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)
 
-    def apply(self, allowance: list[Allowance], plans: list[Plan]) -> None:
+    def apply(self, allowance: list[Allowance], plans: list[Plan], forecasts: list[Forecast]) -> None:
         """What a journal record says."""
         for a in allowance:
             cycles = self.cycles.setdefault(a.account_id, {})
-            days = {**(cycles[a.cycle_start].days if a.cycle_start in cycles else {})}
-            days.update(zip(a.days, a.days_used, strict=True))
-            crossed = frozenset(a.crossed)
-            cycles[a.cycle_start] = Cycle(a.cycle_end, a.used, a.used_as_closed, crossed, a.forecast, days)
+            was = cycles.get(a.cycle_start)
+            days = {**(was.days if was else {}), **dict(zip(a.days, a.days_used, strict=True))}
+            numbers = (a.cycle_end, a.used, a.used_as_closed, frozenset(a.crossed), a.forecast)
+            cycles[a.cycle_start] = Cycle(*numbers, days, was.foreseen if was else None)
+        for f in forecasts:
+            cycles = self.cycles[f.account_id]
+            cycles[f.cycle_start] = cycles[f.cycle_start]._replace(foreseen=f)
         for plan in plans:
             self.plans[plan.account_id] = with_plan(self.plans.get(plan.account_id, ()), plan)
 

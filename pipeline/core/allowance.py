@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.core.accounts import Accounts, Cycle, Cycles, judge, needed, says_the_same, with_plan
 from pipeline.core.cycles import cycle_of, cycle_starts, month_of
-from pipeline.core.forecast import Pace, used_lately, will_run_out
+from pipeline.core.forecast import Forecast, Pace, foresee, used_by_day, will_run_out
 from pipeline.core.hashing import Codes, Ints, Mask
 from pipeline.core.record import Alert, Allowance, Plan
 from pipeline.core.window import DAY_US
@@ -45,6 +45,7 @@ class Book:
         self._plans: dict[str, tuple[Plan, ...]] = {}  # of accounts with a new plan
         self._changed: dict[tuple[str, int], None] = {}
         self._new_plans: list[Plan] = []
+        self._forecasts: list[Forecast] = []
         self._alerts: list[tuple[int, Alert]] = []
 
     def plans(self, account: str) -> tuple[Plan, ...]:
@@ -129,19 +130,27 @@ class Book:
         as_of = day * DAY_US
         for account, plans in sorted(self._accounts.plans.items()):
             cycles = self._accounts.cycles.get(account, {})
-            recent = used_lately((cycle.days for cycle in cycles.values()), day)
             for start, cycle in sorted(cycles.items()):
                 plan = judge(plans, cycle.end)
-                if plan is None or not start <= as_of < cycle.end or cycle.used >= plan.allowance:
+                if plan is None or not start <= as_of < cycle.end:
                     continue
-                runs_out = will_run_out(Pace((start, as_of, cycle.end), cycle.used, recent, cycle.days), plan.allowance)
-                if runs_out == cycle.forecast:
-                    continue
-                self._of(account)[start] = cycle._replace(forecast=runs_out)
-                self._changed[account, start] = None
-                if runs_out:
-                    said = (cycle.used, plan.allowance, as_of, plan.identity)
-                    self._alerts.append((-1, Alert(account, start, "forecast", 1.0, *said)))
+                daily = used_by_day(cycle.days, (other.days for other in cycles.values()), start, day)
+                pace = Pace((start, as_of, cycle.end), cycle.used, cycle.days, daily)
+                self._forecasts.append(Forecast(account, start, as_of, cycle.used, *foresee(pace)))
+                if cycle.used < plan.allowance:
+                    self._expect(account, start, will_run_out(pace, plan.allowance), plan)
+
+    def _expect(self, account: str, start: int, runs_out: bool, plan: Plan) -> None:
+        """One alert when a cycle is first forecast to run out; another only after that was withdrawn."""
+        cycle = self._of(account)[start]
+        if runs_out == cycle.forecast:
+            return
+        self._of(account)[start] = cycle._replace(forecast=runs_out)
+        self._changed[account, start] = None
+        if runs_out:
+            made_at = self._forecasts[-1].made_at
+            alert = Alert(account, start, "forecast", 1.0, cycle.used, plan.allowance, made_at, plan.identity)
+            self._alerts.append((-1, alert))
 
     def allowance(self) -> list[Allowance]:
         """The cycles that changed, in absolute numbers."""
@@ -150,6 +159,10 @@ class Book:
     def new_plans(self) -> list[Plan]:
         """The plans of this batch."""
         return self._new_plans
+
+    def forecasts(self) -> list[Forecast]:
+        """The forecasts made, by account and cycle."""
+        return self._forecasts
 
     def alerts(self) -> list[Alert]:
         """The alerts, in stream order."""

@@ -61,9 +61,7 @@ def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str =
     accepted = accept(events, np.setdiff1d(sifted.new, people.refused), sifted.keys, context)
     resolved = resolve(state.persons, people, accepted)
     uniques = _decide_uniques(state, accepted, people, resolved, (day, context))
-    book = Book(state.accounts, context.vocabulary.default_activities.__contains__)
-    if day > state.stream_time // DAY_US:
-        book.foresee(day)
+    book = _open_book(state, day, context)
     cycle_start = _count_allowance(book, accepted, events)
     rows = encode_rows(
         accepted,
@@ -87,6 +85,7 @@ def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str =
         persons=people.persons,
         allowance=book.allowance(),
         plans=book.new_plans(),
+        forecasts=book.forecasts(),
         alerts=book.alerts(),
         events=rows,
         rejects=rejects(batch, events, batch.faults + sifted.faults.found),
@@ -116,6 +115,14 @@ def _decide_uniques(
     known = [*state.labels, *labels] if len(decided.corrections) else []
     corrected = [known[number] for number in decided.corrections["label"].tolist()]
     return _Uniques(facts, decided.holders, marks, labels, decided.corrections, corrected)
+
+
+def _open_book(state: State, day: int, context: Context) -> Book:
+    """The accounts as they are; on a new day of the stream, with that day's forecasts."""
+    book = Book(state.accounts, context.vocabulary.default_activities.__contains__)
+    if day > state.stream_time // DAY_US:
+        book.foresee(day)
+    return book
 
 
 def _count_allowance(book: Book, accepted: Accepted, events: Events) -> Ints:

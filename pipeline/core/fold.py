@@ -35,7 +35,7 @@ def apply(state: State, record: Record, seed: int) -> None:
         state.labels[label] = len(state.labels)
     apply_uniques(state.log, state.held, record.facts, record.identities[record.facts["row"]], record.holders)
     state.persons.apply(record.registers, record.persons, seed)
-    state.accounts.apply(record.allowance, record.plans)
+    state.accounts.apply(record.allowance, record.plans, record.forecasts)
 
 
 def _forget(state: State, before: int, day: int, rules: Rules) -> None:

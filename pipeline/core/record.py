@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 import schemas
 from pipeline.core import origins
+from pipeline.core.forecast import Forecast
 from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
 from pipeline.core.hashing import Hashes
 
-FORMAT = 3
+FORMAT = 4
 SCHEMA_ID = schemas.ids()["journal.v1.avsc"]
 HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
 RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; `detail` has the digest, the origin finds the rest
@@ -163,6 +164,7 @@ class Record:
     persons: list[Person] = field(default_factory=list)
     allowance: list[Allowance] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
+    forecasts: list[Forecast] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     events: bytes = b""
     rejects: list[Rejected] = field(default_factory=list)
@@ -192,7 +194,8 @@ class Link(NamedTuple):
 
 _LISTS: dict[str, type[Any]] = {
     "sources": Source, "labels": Label, "registers": Register, "persons": Person,
-    "allowance": Allowance, "plans": Plan, "alerts": Alert, "rejects": Rejected, "duplicates": Duplicates,
+    "allowance": Allowance, "plans": Plan, "forecasts": Forecast, "alerts": Alert, "rejects": Rejected,
+    "duplicates": Duplicates,
 }  # fmt: skip
 _AS_THEY_ARE = ("stream_time", "runs", "topics", "partitions", "events")
 _HASHES = frozenset({"identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro

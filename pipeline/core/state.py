@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pipeline.core.accounts import Accounts, Cycle
 from pipeline.core.deduplicate import FIELDS as SEEN
 from pipeline.core.facts import FactLog
+from pipeline.core.forecast import Forecast
 from pipeline.core.persons import Persons
 from pipeline.core.record import Label, Plan
 from pipeline.core.table import HashTable
@@ -52,7 +53,15 @@ def columns(state: State) -> Columns:
         "remembers_since": state.remembers_since,
         "labels": [list(label) for label in state.labels],
         "cycles": [
-            [account, start, *cycle[:3], sorted(cycle.crossed), cycle.forecast, sorted(cycle.days.items())]
+            [
+                account,
+                start,
+                *cycle[:3],
+                sorted(cycle.crossed),
+                cycle.forecast,
+                sorted(cycle.days.items()),
+                cycle.foreseen,
+            ]
             for account, cycles in state.accounts.cycles.items()
             for start, cycle in cycles.items()
         ],
@@ -73,8 +82,9 @@ def from_columns(flat: Columns) -> State:
         log=FactLog.of(_part(flat, "log")),
         labels={Label(*label): number for number, label in enumerate(rest["labels"])},
     )
-    for account, start, end, used, used_as_closed, crossed, forecast, days in rest["cycles"]:
-        cycle = Cycle(end, used, used_as_closed, frozenset(crossed), forecast, dict(days))
+    for account, start, end, used, used_as_closed, crossed, forecast, days, foreseen in rest["cycles"]:
+        last = None if foreseen is None else Forecast(*foreseen)
+        cycle = Cycle(end, used, used_as_closed, frozenset(crossed), forecast, dict(days), last)
         state.accounts.cycles.setdefault(account, {})[start] = cycle
     for row in rest["plans"]:
         account_id, allowance, anchor_day, time_zone, thresholds, activities, occurred_at, identity = row

@@ -8,12 +8,15 @@ Late: older than stream time minus `window_days`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.core.batch import Slab
 from pipeline.core.hashing import Ints, Mask
-from pipeline.core.record import Rules
+
+if TYPE_CHECKING:
+    from pipeline.core.record import Rules  # which knows forecasts, and they days
 
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000

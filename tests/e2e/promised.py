@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from tests.e2e.arrival import Arrived, Coordinates, Told
+from tests.oracle.allowance import Usage
 from tests.oracle.contacts import Contact
 from tests.oracle.history import DAY
 from tests.oracle.verdict import Verdict
@@ -24,6 +25,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "campaign_engagement": ("account_id", "campaign_id", "channel"),
     "unique_reconciliation": ("account_id", "campaign_id", "channel"),
     "allowance_cycles": ("account_id", "cycle_start"),
+    "allowance_burn": ("account_id", "cycle_start", "campaign_id", "channel", "type"),
+    "allowance_plans": ("account_id", "set_at", "plan"),
     "allowance_alerts": ("account_id", "cycle_start", "kind", "threshold", "used", "allowance", "occurred_at"),
     "persons": ("account_id", "profile_id"),
     "contacts": ("account_id", "person_id"),
@@ -37,6 +40,10 @@ KEYS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 RAW_BYTES_MAX = 64 * 1024
+_FORECAST = (
+    *("forecast_at", "forecast", "forecast_low", "forecast_high", "forecast_ratio", "low_confidence"),
+    *("exhausted_at", "exhausted_earliest", "exhausted_latest"),
+)
 _UNIQUES = ("unique_open", "unique_click", "unique_link_click")
 
 
@@ -58,6 +65,8 @@ def promised(judged: Iterable[Judged], details: Mapping[Coordinates, str]) -> di
         found["campaign_engagement"] += _campaigns(daily)
         found["unique_reconciliation"] += _reconciliation(one.told, one.verdict)
         found["allowance_cycles"] += _cycles(one.verdict)
+        found["allowance_burn"] += _burn(one.verdict)
+        found["allowance_plans"] += _plans(one.verdict)
         found["allowance_alerts"] += _alerts(one.verdict)
         found["persons"] += _persons(one.verdict)
         found["contacts"] += [_sheet(*who, contact) for who, contact in one.verdict.contacts.items()]
@@ -146,8 +155,60 @@ def _cycles(verdict: Verdict) -> list[Row]:
             "used_as_corrected": used.as_corrected,
             "remaining": None if used.allowance is None else used.allowance - used.as_corrected,
             "ratio": None if used.allowance is None else used.as_corrected / used.allowance,
+            **_forecast(used),
         }
         for (account, start), used in verdict.usage.items()
+    ]
+
+
+def _forecast(used: Usage) -> Row:
+    """What was foreseen, as of now: never less than is used by now."""
+    made, allowance = used.forecast, used.allowance
+    if made is None or allowance is None:
+        return dict.fromkeys(_FORECAST)
+    low, middle, high = (max(used.as_corrected, bound) for bound in (made.low, made.expected, made.high))
+    return {
+        "forecast_at": made.made_at,
+        "forecast": middle,
+        "forecast_low": low,
+        "forecast_high": high,
+        "forecast_ratio": middle / allowance if allowance else None,
+        "low_confidence": not made.confident,
+        "exhausted_at": _meets(used, made.expected),
+        "exhausted_earliest": _meets(used, made.high),
+        "exhausted_latest": _meets(used, made.low),
+    }
+
+
+def _meets(used: Usage, at_the_end: int) -> int | None:
+    """When the line from what was used then to the cycle's end meets the allowance, in whole seconds."""
+    made, allowance = used.forecast, used.allowance
+    assert made is not None and allowance is not None
+    left, to_come = allowance - made.used, at_the_end - made.used
+    if used.as_corrected >= allowance or left <= 0 or to_come <= left:
+        return None
+    return made.made_at + int(left / to_come * ((used.end - made.made_at) // 1_000_000)) * 1_000_000
+
+
+def _burn(verdict: Verdict) -> list[Row]:
+    columns = KEYS["allowance_burn"]
+    return [dict(zip(columns, key, strict=True)) | {"used": used} for key, used in verdict.burnt.items()]
+
+
+def _plans(verdict: Verdict) -> list[Row]:
+    return [
+        {
+            "account_id": event["account_id"],
+            "set_at": event["occurred_at"],
+            "allowance": event["plan"]["allowance"],
+            "anchor_day": event["plan"]["anchor_day"],
+            "time_zone": event["plan"]["time_zone"],
+            "thresholds": sorted(set(event["plan"]["thresholds"])),
+            "activities": list(event["plan"]["activities"] or ()),
+            "own_activities": event["plan"]["activities"] is not None,
+            "plan": event["rank"],
+        }
+        for event in verdict.plans
     ]
 
 

@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
+from pipeline.core.forecast import Forecast
+from pipeline.core.window import DAY_US
 
 RULES = journal.Rules(1, 7, 5, 90, 50, 1)
 BEGIN = datetime(2026, 1, 25, tzinfo=UTC)  # a month ends among the events: two parts an insert
@@ -63,6 +65,8 @@ class Partition:
     used: Counter[tuple[str, datetime]] = field(default_factory=Counter)
     closed: Counter[tuple[str, datetime]] = field(default_factory=Counter)
     alerts: list[tuple[str, datetime]] = field(default_factory=list)
+    plans: dict[str, int] = field(default_factory=dict)  # account -> number
+    forecasts: dict[tuple[str, datetime], Forecast] = field(default_factory=dict)  # the last ones
     rejects: list[journal.Rejected] = field(default_factory=list)
     read: Counter[str] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
@@ -87,6 +91,14 @@ class Partition:
             for kind in KINDS:
                 found[key][COLUMNS[kind]] += (kind, number) in self.first
         return found
+
+    def burnt(self) -> Counter[tuple[str, int, str, str, str]]:
+        """What `allowance_burn` must say."""
+        return Counter(
+            (e["account_id"], int(e["cycle_start"].timestamp()), e["campaign_id"] or "", e["channel"], e["type"])
+            for e in self.events
+            if e["activity"]
+        )
 
     def _record(self, n: int) -> journal.Record:
         sources = dict(self.read)
@@ -122,6 +134,8 @@ class Partition:
             ],
             persons=[journal.Person(a, p, self.persons[a, p]) for a, p in sorted(touched)],
             allowance=[self._allowance(*cycle) for cycle in sorted(cycles)],
+            plans=[self._plan(account) for account, _ in sorted(cycles) if self._is_new(account)],
+            forecasts=[self._forecast(*cycle) for cycle in sorted(cycles)],
             alerts=alerts,
             events=stream(rows),
             rejects=rejects,
@@ -206,6 +220,22 @@ class Partition:
     def _allowance(self, account: str, cycle: datetime) -> journal.Allowance:
         numbers = (self.used[account, cycle], self.closed[account, cycle], ALLOWANCE)
         return journal.Allowance(account, micros(cycle), micros(next_month(cycle)), *numbers, ())
+
+    def _is_new(self, account: str) -> bool:
+        new = account not in self.plans
+        self.plans.setdefault(account, len(self.plans))
+        return new
+
+    def _plan(self, account: str) -> journal.Plan:
+        own = ("email_opened",) if self.plans[account] % 2 else None
+        identity = 7 + self.plans[account]
+        return journal.Plan(account, ALLOWANCE, 1, "UTC", (THRESHOLD, 1.0), own, micros(BEGIN), identity)
+
+    def _forecast(self, account: str, cycle: datetime) -> Forecast:
+        used = self.used[account, cycle]
+        made = Forecast(account, micros(cycle), micros(cycle) + DAY_US, used, used, 2 * used, 4 * used, used % 2 == 0)
+        self.forecasts[account, cycle] = made
+        return made
 
     def _reject(self, topic: str, offset: int, event: Row) -> journal.Rejected:
         raw = self.random.randbytes(self.random.randrange(60))

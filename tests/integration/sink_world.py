@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -149,11 +150,28 @@ class World:
         assert {(a, at): numbers for a, at, *numbers in cycles} == {
             (a, int(at.timestamp())): [used, p.closed[a, at]] for p in made for (a, at), used in p.used.items()
         }
+        self._assert_allowance(made)
         alerts = self._rows("account_id, toUnixTimestamp(cycle_start)", "allowance_alerts")
         assert sorted(alerts) == sorted((a, int(at.timestamp())) for p in made for a, at in p.alerts)
         letters = self._rows("topic, partition, offset, base64Decode(raw_base64) = raw", "dead_letters")
         assert sorted(letters) == sorted((r.topic, p.number, r.offset, 1) for p in made for r in p.rejects)
         assert recount.compare(self.service) == []
+
+    def _assert_allowance(self, made: list[Partition]) -> None:
+        """Plans, forecasts, and what used the allowance."""
+        columns = "account_id, toUnixTimestamp(cycle_start)"
+        burnt = self._rows(f"{columns}, campaign_id, channel, type, used", "allowance_burn")
+        assert {tuple(key): n for *key, n in burnt} == dict(sum((p.burnt() for p in made), Counter()))
+        plans = self._rows("account_id, plan, own_activities, activities", "allowance_plans")
+        assert sorted(plans) == sorted(
+            (account, 7 + n, bool(n % 2), ["email_opened"] * (n % 2)) for p in made for account, n in p.plans.items()
+        )
+        found = self._rows(f"{columns}, forecast, forecast_low, forecast_high, low_confidence", "allowance_cycles")
+        assert {(a, at): numbers for a, at, *numbers in found} == {
+            (a, int(at.timestamp())): [f.expected, f.low, f.high, not f.confident]
+            for p in made
+            for (a, at), f in p.forecasts.items()
+        }
 
     def _rows(self, columns: str, table: str) -> list[tuple[Any, ...]]:
         return self.service.query(f"SELECT {columns} FROM {self.name}.{table}").rows

@@ -19,13 +19,17 @@ from connectors.local.ports import any_free
 from pipeline.settings import load
 
 ROOT = Path(__file__).parents[2]
-TARGETS_OF_VIEWS = {"engagement", "profile_seen", "profile_state", "person_members"}
+TARGETS_OF_VIEWS = {"burn", "engagement", "profile_seen", "profile_state", "person_members"}
 PROMISED = {
     "engagement_daily": "account_id campaign_id channel day sent delivered opened unique_opened clicked unique_clicked"
     " unique_link_clicked bounced unsubscribed complained events",
     "campaign_engagement": "account_id campaign_id channel sent delivered opened unique_opened clicked unique_clicked"
     " unique_link_clicked bounced unsubscribed complained events open_rate click_rate click_to_open_rate",
-    "allowance_cycles": "account_id cycle_start cycle_end allowance used_as_closed used_as_corrected remaining ratio",
+    "allowance_cycles": "account_id cycle_start cycle_end allowance used_as_closed used_as_corrected remaining ratio"
+    " forecast_at forecast forecast_low forecast_high forecast_ratio low_confidence exhausted_at exhausted_earliest"
+    " exhausted_latest",
+    "allowance_burn": "account_id cycle_start campaign_id channel type used",
+    "allowance_plans": "account_id set_at allowance anchor_day time_zone thresholds activities own_activities plan",
     "allowance_alerts": "account_id cycle_start kind threshold used allowance occurred_at",
     "persons": "account_id profile_id person_id",
     "contact_activity": "account_id person_id profile_id type channel campaign_id message_id link occurred_at is_test"

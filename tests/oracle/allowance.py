@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -12,15 +14,17 @@ from tests.oracle.history import DAY, Event, stream_times, when
 from tests.oracle.vocabulary import TYPES
 
 Cycle = tuple[str, int]  # (account, start)
+Burnt = tuple[str, int, str, str, str]  # (account, cycle's start, campaign, channel, type)
 
 
 class Usage(NamedTuple):
-    """A cycle as the oracle leaves it; `allowance` is None without a plan."""
+    """A cycle as the oracle leaves it; `allowance` is None without a plan, `forecast` where none was made."""
 
     end: int
     as_closed: int
     as_corrected: int
     allowance: int | None
+    forecast: Forecast | None = None
 
 
 class Alert(NamedTuple):
@@ -36,6 +40,17 @@ class Alert(NamedTuple):
     plan: int
 
 
+class Forecast(NamedTuple):
+    """What was said last of a cycle's end, at the beginning of a day of the stream."""
+
+    made_at: int
+    used: int
+    low: int
+    expected: int
+    high: int
+    confident: bool
+
+
 @dataclass
 class _Count:
     end: int
@@ -44,6 +59,7 @@ class _Count:
     crossed: set[float] = field(default_factory=set)
     occurred: list[int] = field(default_factory=list)  # every activity's time
     will_run_out: bool = False
+    forecast: Forecast | None = None
 
 
 @dataclass
@@ -53,10 +69,11 @@ class Ledger:
     counts: dict[Cycle, _Count] = field(default_factory=dict)
     plans: dict[str, list[Event]] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
+    burnt: Counter[Burnt] = field(default_factory=Counter)
 
 
-def usage(events: list[Event], accepted: list[int]) -> tuple[dict[Cycle, Usage], list[Alert]]:
-    """Usage of every cycle, and every alert in the order of arrival; `accepted`: places in the history."""
+def usage(events: list[Event], accepted: list[int]) -> tuple[dict[Cycle, Usage], Ledger]:
+    """Usage of every cycle, and the alerts in the order of arrival; `accepted`: places in the history."""
     ledger, today = Ledger(), 0
     for n, (event, now) in enumerate(zip(events, stream_times(events), strict=True)):
         if now // DAY > today:
@@ -72,8 +89,8 @@ def usage(events: list[Event], accepted: list[int]) -> tuple[dict[Cycle, Usage],
     for cycle, count in ledger.counts.items():
         judging = judge(ledger.plans.get(cycle[0], []), count.end)
         allowance = judging["plan"]["allowance"] if judging else None
-        found[cycle] = Usage(count.end, count.as_closed, count.as_corrected, allowance)
-    return found, ledger.alerts
+        found[cycle] = Usage(count.end, count.as_closed, count.as_corrected, allowance, count.forecast)
+    return found, ledger
 
 
 def judge(plans: list[Event], cycle_end: int) -> Event | None:
@@ -113,6 +130,8 @@ def _count(ledger: Ledger, event: Event) -> None:
     count.as_corrected += 1
     count.as_closed += event["arrived_at"] < end
     count.occurred.append(event["occurred_at"])
+    channel = TYPES[event["type"]].channel
+    ledger.burnt[account, start, event.get("campaign_id") or "", channel, event["type"]] += 1
     plan = judge(ledger.plans.get(account, []), count.end)
     if plan:
         _alert(ledger, (account, start), plan, event["occurred_at"])
@@ -157,24 +176,57 @@ def _foresee(ledger: Ledger, as_of: int) -> None:
         plan = judge(ledger.plans.get(cycle[0], []), count.end)
         if plan is None or not cycle[1] <= as_of < count.end:
             continue
+        at_the_end, confident = _used_at_the_end(ledger, cycle, as_of), _is_confident(count, cycle[1], as_of)
+        count.forecast = _forecast(ledger, cycle, as_of, at_the_end)._replace(confident=confident)
         allowance = plan["plan"]["allowance"]
         if count.as_corrected >= allowance:
             continue  # nothing is left to be forecast
-        was, count.will_run_out = count.will_run_out, _used_at_the_end(ledger, cycle, as_of) > allowance
+        was, count.will_run_out = count.will_run_out, confident and at_the_end > allowance
         if count.will_run_out and not was:
             ledger.alerts.append(
                 Alert(*cycle, "forecast", 1.0, count.as_corrected, allowance, as_of, plan["rank"]),
             )
 
 
-def _used_at_the_end(ledger: Ledger, cycle: Cycle, as_of: int) -> Fraction:
-    """The forecast; 0 where it says low_confidence."""
-    (account, start), count = cycle, ledger.counts[cycle]
+def _is_confident(count: _Count, start: int, as_of: int) -> bool:
     active = {at // DAY for at in count.occurred if at < as_of}
-    if 10 * (as_of - start) < count.end - start or len(active) < 3:
-        return Fraction(0)
-    of_account = [at for (owner, _), other in ledger.counts.items() if owner == account for at in other.occurred]
-    last_seven = [at for at in of_account if as_of - 7 * DAY <= at < as_of]
-    of_cycle = Fraction(count.as_corrected * DAY, as_of - start)
-    of_week = Fraction(len(last_seven), 7)
-    return count.as_corrected + Fraction(count.end - as_of, DAY) * (of_cycle + of_week) / 2
+    return 10 * (as_of - start) >= count.end - start and len(active) >= 3
+
+
+def _of_account(ledger: Ledger, account: str) -> list[int]:
+    return [at for (owner, _), count in ledger.counts.items() if owner == account for at in count.occurred]
+
+
+def _used_at_the_end(ledger: Ledger, cycle: Cycle, as_of: int) -> Fraction:
+    (account, start), count = cycle, ledger.counts[cycle]
+    last_seven = [at for at in _of_account(ledger, account) if as_of - 7 * DAY <= at < as_of]
+    rates = [Fraction(len(last_seven), 7)]
+    if as_of > start:
+        rates.append(Fraction(count.as_corrected * DAY, as_of - start))
+    return count.as_corrected + Fraction(count.end - as_of, DAY) * sum(rates) / len(rates)
+
+
+def _forecast(ledger: Ledger, cycle: Cycle, as_of: int, at_the_end: Fraction) -> Forecast:
+    """With the band of docs/forecast.md: 1.28 standard deviations, of the days and of 1.2 % growth a day."""
+    (account, start), count = cycle, ledger.counts[cycle]
+    week, today = as_of // DAY - 7, as_of // DAY
+    own, all_ = (Counter(at // DAY for at in occurred) for occurred in (count.occurred, _of_account(ledger, account)))
+    daily = [own[day] for day in range(start // DAY, week)] + [all_[day] for day in range(week, today)]
+    ahead, to_come = Fraction(count.end - as_of, DAY), at_the_end - count.as_corrected
+    of_days = statistics.variance(map(Fraction, daily)) * (ahead + ahead**2 / len(daily))
+    of_growth = Fraction(12, 1000) * to_come * Fraction(count.end - start, DAY) / 2
+    width = _ceil_root(Fraction(128, 100) ** 2 * (of_days + of_growth**2))
+    expected = math.floor(at_the_end + Fraction(1, 2))
+    low = max(count.as_corrected, expected - width)
+    return Forecast(as_of, count.as_corrected, low, expected, expected + width, confident=False)
+
+
+def _ceil_root(square: Fraction) -> int:
+    """By halving: the least whole number whose square is not less."""
+    low, high = 0, 1
+    while high * high < square:
+        high *= 2
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if middle * middle >= square else (middle + 1, high)
+    return low

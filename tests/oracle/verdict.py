@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from tests.oracle.allowance import Alert, Cycle, Usage, usage
+from tests.oracle.allowance import Alert, Burnt, Cycle, Usage, usage
 from tests.oracle.contacts import Contact, Person, contacts
 from tests.oracle.fates import ACCEPTED, Fate, fates
 from tests.oracle.history import DAY, Event, Rules
@@ -26,6 +26,8 @@ class Verdict(NamedTuple):
     engagement: dict[Group, Counter[str]]
     usage: dict[Cycle, Usage]
     alerts: list[Alert]
+    plans: list[Event]
+    burnt: Counter[Burnt]
     contacts: dict[Person, Contact]
     order_matters: bool
 
@@ -37,7 +39,7 @@ def judge(events: list[Event], rules: Rules) -> Verdict:
     operations = [events[n] for n in accepted if is_operation(events[n])]
     who = persons(operations)
     firsts = uniques(events, accepted, who, rules)
-    counted, alerts = usage(events, accepted)
+    counted, ledger = usage(events, accepted)
     order_matters = bool(operations) and has_forgotten(events, accepted, rules)
     return Verdict(
         fates=found,
@@ -46,7 +48,9 @@ def judge(events: list[Event], rules: Rules) -> Verdict:
         uniques=firsts,
         engagement=engagement(events, accepted, firsts),
         usage=counted,
-        alerts=alerts,
+        alerts=ledger.alerts,
+        plans=[plan for plans in ledger.plans.values() for plan in plans],
+        burnt=ledger.burnt,
         contacts=contacts(events, accepted, who),
         order_matters=order_matters,
     )

@@ -207,6 +207,12 @@ def usage(outcome: Outcome) -> dict[tuple[str, int], tuple[int, int, int, int | 
     }
 
 
+def forecasts(outcome: Outcome) -> dict[tuple[str, int], tuple[int, int, int, int, int, bool]]:
+    """The last forecast of every cycle."""
+    found = [forecast for record in outcome.records for forecast in record.forecasts]
+    return {(f.account_id, f.cycle_start): tuple(f[2:]) for f in found}
+
+
 def used_by_rows(outcome: Outcome) -> Counter[tuple[str, int]]:
     """Activities by cycle, as the rows say."""
     return Counter((row["account_id"], row["cycle_start"]) for row in outcome.rows if row["activity"])
@@ -240,6 +246,7 @@ def sums(outcome: Outcome) -> dict[str, Any]:
         "engagement": engagement(outcome),
         "persons": persons(outcome),
         "usage": usage(outcome),
+        "forecasts": forecasts(outcome),
         "activities": used_by_rows(outcome),
         "alerts": alerts(outcome),
     }

@@ -52,6 +52,8 @@ def compare(history: list[Sent], outcome: Outcome, rules: Rules) -> Verdict:
     }
     assert running.usage(outcome) == {cycle: tuple(used) for cycle, used in _plain(verdict).items()}
     assert running.used_by_rows(outcome) == Counter({c: u[2] for c, u in _plain(verdict).items() if u[2]})
+    said = {cycle: tuple(used.forecast) for cycle, used in verdict.usage.items() if used.forecast}
+    assert running.forecasts(outcome) == said
     assert running.alerts(outcome) == [tuple(alert) for alert in verdict.alerts]
     once = [(a.account_id, a.cycle_start, a.plan, a.threshold) for a in verdict.alerts if a.kind == "threshold"]
     assert len(once) == len(set(once)), "a threshold of a plan alerted twice in a cycle"

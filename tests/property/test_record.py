@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.forecast import Forecast
 from pipeline.core.record import (
     FACTS,
     HOLDERS,
@@ -41,6 +42,7 @@ ratios = st.lists(ratio, max_size=3).map(tuple)
 allowances = st.builds(
     Allowance, text, i64, i64, i64, i64, st.none() | i64, ratios, forecast=st.booleans(), days=longs, days_used=longs
 )
+forecasts = st.builds(Forecast, text, i64, i64, i64, i64, i64, i64, st.booleans())
 plans = st.builds(
     Plan, text, i64, i64, text, st.lists(ratio, max_size=3).map(tuple),
     st.none() | st.lists(text, max_size=3).map(tuple), i64, u64,
@@ -71,6 +73,7 @@ def records(draw: Any) -> Record:
         persons=draw(st.lists(st.builds(Person, text, text, text), **few)),
         allowance=draw(st.lists(allowances, **few)),
         plans=draw(st.lists(plans, **few)),
+        forecasts=draw(st.lists(forecasts, **few)),
         alerts=draw(st.lists(alerts, **few)),
         events=draw(st.binary(max_size=40)),
         rejects=draw(

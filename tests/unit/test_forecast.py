@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from pipeline.core.forecast import Pace, has_confidence, used_lately, will_run_out
+from pipeline.core.forecast import Pace, foresee, has_confidence, used_by_day, will_run_out
 from pipeline.core.record import Alert
 from pipeline.core.window import DAY_US
 from tests.events import event, plan
@@ -20,10 +22,16 @@ START_DAY = START_US // DAY_US
 END_US = START_US + 31 * DAY_US
 
 
-def pace(day: int, *by_day: int, recent: int = 0) -> Pace:
-    """March as of the beginning of its `day`-th day from 0; `by_day`: activities of its first days."""
+def pace(day: int, *by_day: int, recent: int | None = None) -> Pace:
+    """March as of the beginning of its `day`-th day from 0; `by_day`: activities of its first days.
+
+    `recent`: those of the last seven days, where they are not what `by_day` says.
+    """
     days = {START_DAY + n: used for n, used in enumerate(by_day)}
-    return Pace((START_US, START_US + day * DAY_US, END_US), sum(by_day), recent, days)
+    daily = used_by_day(days, [days], START_US, START_DAY + day)
+    if recent is not None:
+        daily[-7:] = [recent, 0, 0, 0, 0, 0, 0]
+    return Pace((START_US, START_US + day * DAY_US, END_US), sum(by_day), days, daily)
 
 
 @pytest.mark.parametrize(("day", "enough"), [(3, False), (4, True)])
@@ -34,7 +42,7 @@ def test_a_tenth_of_the_cycle_must_have_passed(day: int, enough: bool) -> None:
 @pytest.mark.parametrize(("elapsed", "enough"), [(3 * DAY_US - 1, False), (3 * DAY_US, True)])
 def test_exactly_a_tenth_is_enough(elapsed: int, enough: bool) -> None:
     days = {START_DAY - n: 1 for n in (1, 2, 3)}
-    assert has_confidence(Pace((START_US, START_US + elapsed, START_US + 30 * DAY_US), 3, 3, days)) is enough
+    assert has_confidence(Pace((START_US, START_US + elapsed, START_US + 30 * DAY_US), 3, days, [1] * 7)) is enough
 
 
 @pytest.mark.parametrize(("by_day", "enough"), [((5, 0, 0, 5), False), ((5, 0, 1, 5), True), ((5, 0, 0, 5, 5), False)])
@@ -55,7 +63,56 @@ def test_the_line_s_slope_is_the_mean_of_the_cycle_s_and_the_last_week_s() -> No
 
 def test_the_last_week_is_seven_days_over_all_cycles() -> None:
     cycles = ({9: 1, 10: 2, 12: 4}, {13: 8, 16: 16, 17: 32})
-    assert used_lately(cycles, 17) == 2 + 4 + 8 + 16
+    assert used_by_day(cycles[1], cycles, 15 * DAY_US, 17) == [2, 0, 4, 8, 0, 0, 16]
+
+
+def test_before_the_last_week_the_cycle_s_own_days_are_looked_at() -> None:
+    own, other = {10: 2, 20: 4, 21: 8}, {9: 1, 11: 16, 14: 32}
+    assert used_by_day(own, [own, other], 10 * DAY_US + 1, 21) == [2, 0, 0, 0, 32, 0, 0, 0, 0, 0, 4]
+
+
+def test_what_is_expected_is_where_the_line_ends() -> None:
+    assert foresee(pace(10, *[10] * 10)).expected == 310
+    assert foresee(pace(10, *[10] * 10, recent=140)).expected == 415
+
+
+def test_the_expected_number_is_the_nearest_whole_one() -> None:
+    # 3 in 10 days, 3 of the last week: 3 + 21 x (3/10 + 3/7) / 2 = 10.65
+    assert foresee(pace(10, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1)).expected == 11
+
+
+def test_equal_days_leave_growth_alone_to_doubt() -> None:
+    width = math.ceil(1.28 * 0.012 * 210 * 31 / 2)
+    assert foresee(pace(10, *[10] * 10)) == (310 - width, 310, 310 + width, True)
+
+
+def test_the_band_adds_what_days_differ_by_and_what_accounts_grow_by() -> None:
+    days = [5, 15, 5, 15, 5, 15, 10] * 2
+    of_days = statistics.variance(days) * (17 + 17 * 17 / 14)
+    of_growth = 0.012 * 170 * 31 / 2
+    width = math.ceil(1.28 * math.sqrt(of_days + of_growth**2))
+    found = foresee(pace(14, *days))
+    assert found.high - found.expected == found.expected - found.low == width
+
+
+def test_nothing_used_has_no_band() -> None:
+    assert foresee(pace(10)) == (0, 0, 0, False)
+
+
+def test_days_that_differ_widen_the_band() -> None:
+    even, uneven = foresee(pace(14, *[10] * 14)), foresee(pace(14, *[0, 20, 0, 20, 0, 20, 10] * 2))
+    assert even.expected == uneven.expected
+    assert uneven.low < even.low and uneven.high > even.high
+
+
+def test_the_low_bound_is_never_below_what_is_used() -> None:
+    assert foresee(pace(30, 0, 100, recent=0)).low == 100
+
+
+def test_a_forecast_at_the_cycle_s_first_instant_has_the_last_week_alone() -> None:
+    before = Pace((START_US, START_US, END_US), 0, {}, [10] * 7)
+    assert foresee(before).expected == 310
+    assert not will_run_out(before, 100)
 
 
 def at(day: int, hour: int = 12) -> int:
