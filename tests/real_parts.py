@@ -10,6 +10,7 @@ import pytest
 
 from connectors.local import clickhouse as clickhouse_ladder
 from connectors.local import kafka as kafka_ladder
+from connectors.local import prometheus as prometheus_ladder
 from connectors.local.jars import KAFKA_VERSION
 from connectors.local.keeper import Keeper
 from connectors.local.progress import silent
@@ -54,3 +55,17 @@ def clickhouse(stack_settings: Settings, bound_wish: Wish, real_part: RealPart) 
     with urllib.request.urlopen(f"{service.address}/?query=SELECT%20version()", timeout=10) as answer:
         real_part("clickhouse", answer.read().decode().strip())
     return service.address
+
+
+@pytest.fixture(scope="session")
+def prometheus_tools(real_part: RealPart) -> prometheus_ladder.Tools:
+    """Prometheus, promtool, Alertmanager and amtool, fetched on the first use on a machine (half a minute)."""
+    tools = prometheus_ladder.find(silent)
+    real_part("prometheus", tools.version)
+    return tools
+
+
+@pytest.fixture(scope="session")
+def promtool(prometheus_tools: prometheus_ladder.Tools) -> Path:
+    """The program `promtool`."""
+    return prometheus_tools.promtool

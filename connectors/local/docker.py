@@ -6,7 +6,9 @@ Ports are bound to the loopback interface of a local engine; data lives in named
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import tarfile
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ KAFKA_IMAGE = "apache/kafka:4.1.1"
 KAFKA_DATA = "/var/lib/kafka/data"
 CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:26.9"
 CLICKHOUSE_DATA = "/var/lib/clickhouse"
+PROMETHEUS_IMAGE = "prom/prometheus:v2.53.4"
+ALERTMANAGER_IMAGE = "prom/alertmanager:v0.27.0"
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 ENGINE_SECONDS = 3  # a local engine answers in milliseconds
 STOP_SECONDS = 15
@@ -88,6 +92,37 @@ def kafka_environment(port: int) -> Mapping[str, str]:
         "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
     }
+
+
+def copy_programs(image: str, names: Sequence[str], into: Path) -> None:
+    """Copy programs out of the /bin of an image, without running it; they are linked to nothing.
+
+    Raises:
+        StackError: Docker refuses, or the image has no such program.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        container = docker.from_env().containers.create(image)
+        try:
+            for name in names:
+                stream, _about = container.get_archive(f"/bin/{name}")
+                unpack_stream(stream, into)
+        finally:
+            container.remove()
+    except (DockerException, tarfile.TarError) as error:
+        raise StackError(f"Docker answers, but gave no {' and '.join(names)} out of {image}: {error}") from None
+
+
+def unpack_stream(stream: Iterable[bytes], into: Path) -> None:
+    """Unpack a tar that comes in pieces; nothing of it may leave the folder."""
+    with tempfile.TemporaryFile() as whole:
+        for piece in stream:
+            whole.write(piece)
+        whole.seek(0)
+        with tarfile.open(fileobj=whole) as tar:
+            tar.extractall(into, filter="data")
 
 
 def runs(container: str) -> bool:
