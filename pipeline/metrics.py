@@ -1,129 +1,150 @@
 """The metrics: one catalogue, on a registry of its own. `docs/metrics.md` is generated from it.
 
 Names are tally_<noun>_<unit>[_total]. Labels come from enums, topics or partitions, so their number is bounded;
-never an account. They are moved once per batch, not per event.
+accounts only where a floor and a number bound them. They are moved once per batch or by a ticker, not per event.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Collection
-from enum import StrEnum
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from pipeline.core.reasons import Duplicate, Reject
+from pipeline.telemetry.registry import (
+    BUILD_INFO,
+    CATALOGUE,
+    REGISTRY,
+    Process,
+    counter,
+    gauge,
+    histogram,
+    serve,
+    write,
+)
+from pipeline.topics import SOURCE_TOPICS
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
-
-REGISTRY = CollectorRegistry()
-
-
-class Process(StrEnum):
-    """Who serves a metric: a process shows none that others move, which would stay 0 there."""
-
-    WORKER = "worker"
-    SINK = "sink"
-    AUDIT = "audit"
-
-
-class Entry(NamedTuple):
-    """What the docs say of a metric."""
-
-    process: Process
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    text: str
-
-
-CATALOGUE: list[Entry] = []
-_OF_PROCESS = {process: CollectorRegistry() for process in Process}
-_PREFIXES = {"tally_sink_": Process.SINK, "tally_audit_": Process.AUDIT, "tally_drift": Process.AUDIT}
-
-M = TypeVar("M", Counter, Gauge, Histogram)
+__all__ = ["BUILD_INFO", "CATALOGUE", "REGISTRY", "Process", "serve", "write"]
 
 # From one batch alone (1 ms) to one that waits behind other lanes or a broker's election (some seconds).
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+# From light load (20 ms of linger) to an outage's backlog, which the retention of a week ends.
+_AGES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0)
 # From light load (single events) to `worker.batch_events_max`.
 _EVENTS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 
+# ---------------------------------------------------------------------------------------------- worker: events
 
-def _counter(name: str, text: str, *labels: str) -> Counter:
-    return _entered(Counter(name, text, labels, registry=REGISTRY), name, text)
+EVENTS_READ = counter("tally_events_read_total", "Events read from the source topics.", "topic")
+EVENTS_ACCEPTED = counter("tally_events_accepted_total", "Events accepted and counted.", "topic")
+EVENTS_DUPLICATE = counter("tally_events_duplicate_total", "Events met before.", "topic", "reason")
+EVENTS_REJECTED = counter("tally_events_rejected_total", "Events refused, kept as dead letters.", "topic", "reason")
 
+BATCHES = counter("tally_batches_total", "Batches decided and appended to the journal.")
+BATCH_EVENTS = histogram("tally_batch_events", "Events of a batch.", _EVENTS)
+DECIDE_SECONDS = counter("tally_decide_seconds_total", "Time spent deciding batches.")
+APPEND_SECONDS = histogram("tally_append_seconds", "From sending a journal record to its acknowledgement.", _SECONDS)
+EVENT_AGE_SECONDS = histogram(
+    "tally_event_age_seconds", "From the arrival of a batch's oldest event to its acknowledged journal record.", _AGES
+)
+LAG_RECORDS = gauge("tally_lag_records", "Events in the topic that no record decides yet.", "topic", "partition")
+LAG_SECONDS = gauge(
+    "tally_lag_seconds",
+    "How long the oldest of them has waited since its arrival; while the partition is not read, at least so long.",
+    "topic",
+    "partition",
+)
 
-def _gauge(name: str, text: str, *labels: str) -> Gauge:
-    return _entered(Gauge(name, text, labels, registry=REGISTRY), name, text)
+JOURNAL_RIVALS = counter("tally_journal_rivals_total", "Appends that met another writer's record.")
+JOURNAL_FOLDED_RECORDS = counter("tally_journal_folded_records_total", "Valid journal records folded into a state.")
+JOURNAL_IGNORED_RECORDS = counter(
+    "tally_journal_ignored_records_total",
+    "Records ignored, being outside the chain.",
+    of=(Process.WORKER, Process.SINK),
+)
 
+# ------------------------------------------------------------------------------------------ worker: partitions
 
-def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-    return _entered(Histogram(name, text, buckets=buckets, registry=REGISTRY), name, text)
-
-
-def _entered(metric: M, name: str, text: str) -> M:
-    process = next((of for prefix, of in _PREFIXES.items() if name.startswith(prefix)), Process.WORKER)
-    _OF_PROCESS[process].register(metric)
-    CATALOGUE.append(Entry(process, name, metric._type, metric._labelnames, text))
-    return metric
-
-
-EVENTS_READ = _counter("tally_events_read_total", "Events read from the source topics.", "topic")
-EVENTS_ACCEPTED = _counter("tally_events_accepted_total", "Events accepted and counted.", "topic")
-EVENTS_DUPLICATE = _counter("tally_events_duplicate_total", "Events met before.", "topic", "reason")
-EVENTS_REJECTED = _counter("tally_events_rejected_total", "Events refused, kept as dead letters.", "topic", "reason")
-
-BATCHES = _counter("tally_batches_total", "Batches decided and appended to the journal.")
-BATCH_EVENTS = _histogram("tally_batch_events", "Events of a batch.", _EVENTS)
-DECIDE_SECONDS = _counter("tally_decide_seconds_total", "Time spent deciding batches.")
-APPEND_SECONDS = _histogram("tally_append_seconds", "From sending a journal record to its acknowledgement.", _SECONDS)
-
-JOURNAL_RIVALS = _counter("tally_journal_rivals_total", "Appends that met another writer's record.")
-JOURNAL_FOLDED_RECORDS = _counter("tally_journal_folded_records_total", "Valid journal records folded into a state.")
-JOURNAL_IGNORED_RECORDS = _counter("tally_journal_ignored_records_total", "Records ignored, being outside the chain.")
-
-LANE_READY = _gauge("tally_lane_ready", "1 when the partition is folded and read, 0 while it is not.", "partition")
-SNAPSHOT_TIMESTAMP_SECONDS = _gauge(
+REBALANCES = counter("tally_rebalances_total", "Assignments of partitions that this worker was given.")
+LANE_READY = gauge("tally_lane_ready", "1 when the partition is folded and read, 0 while it is not.", "partition")
+PARTITION_REFUSED = gauge("tally_partition_refused", "1 while the partition is refused, as the log says.", "partition")
+RECOVERY_RECORDS = gauge(
+    "tally_recovery_records", "Journal records that the partition's last recovery has to fold.", "partition"
+)
+RECOVERY_FOLDED_RECORDS = gauge("tally_recovery_folded_records", "How many of them it has folded.", "partition")
+STATE_ENTRIES = gauge("tally_state_entries", "What the partition's state remembers.", "partition", "kind")
+STATE_BYTES = gauge("tally_state_bytes", "Memory of its columns; labels, cycles and plans come on top.", "partition")
+SNAPSHOT_TIMESTAMP_SECONDS = gauge(
     "tally_snapshot_timestamp_seconds", "When the partition's newest snapshot was written, Unix time.", "partition"
 )
+SNAPSHOT_PENDING_EVENTS = gauge(
+    "tally_snapshot_pending_events", "Events decided since: 0 where a new snapshot would say the same.", "partition"
+)
+SNAPSHOT_SECONDS = histogram("tally_snapshot_seconds", "Duration of writing a snapshot, beside the batches.", _AGES)
+SNAPSHOT_FAILURES = counter("tally_snapshot_failures_total", "Snapshots that could not be written.")
 
-SINK_ROWS = _counter("tally_sink_rows_total", "Rows that ClickHouse acknowledged.", "table")
-SINK_INSERTS = _counter("tally_sink_inserts_total", "Inserts that ClickHouse acknowledged.")
-SINK_INSERT_SECONDS = _histogram("tally_sink_insert_seconds", "Duration of an insert.", _SECONDS)
-SINK_ERRORS = _counter("tally_sink_errors_total", "Inserts that failed and were tried again.")
-SINK_LAST_SUCCESS_TIMESTAMP_SECONDS = _gauge(
+# -------------------------------------------------------------------------------------------- worker: allowance
+
+ALLOWANCE_CROSSINGS = counter(
+    "tally_allowance_crossings_total",
+    "Alerts appended to the journal by this worker; those that it folds are not counted again.",
+    "kind",
+)
+
+# -------------------------------------------------------------------------------------------------------- sink
+
+SINK_ROWS = counter("tally_sink_rows_total", "Rows that ClickHouse acknowledged.", "table")
+SINK_INSERTS = counter("tally_sink_inserts_total", "Inserts that ClickHouse acknowledged.")
+SINK_BATCHES = counter("tally_sink_batches_total", "Ranges of journal records that became complete in ClickHouse.")
+SINK_INSERT_SECONDS = histogram("tally_sink_insert_seconds", "Duration of an insert.", _SECONDS)
+SINK_ERRORS = counter("tally_sink_errors_total", "Inserts that failed and were tried again.")
+SINK_LAST_SUCCESS_TIMESTAMP_SECONDS = gauge(
     "tally_sink_last_success_timestamp_seconds", "When a range was last complete in ClickHouse, Unix time."
 )
-SINK_LAG_RECORDS = _gauge("tally_sink_lag_records", "Journal records not yet in ClickHouse.", "partition")
+SINK_COMPLETE_UNTIL_TIMESTAMP_SECONDS = gauge(
+    "tally_sink_complete_until_timestamp_seconds",
+    "Complete up to: the journal's time (the newest arrival) at its last record in ClickHouse, Unix time.",
+    "partition",
+)
+SINK_LAG_RECORDS = gauge("tally_sink_lag_records", "Journal records not yet in ClickHouse.", "partition")
+SINK_LAG_SECONDS = gauge(
+    "tally_sink_lag_seconds", "How long the oldest of them that was read has been in the journal.", "partition"
+)
+SINK_REBALANCES = counter("tally_sink_rebalances_total", "Times that the group gave or took partitions.")
+SINK_PARTITION_REFUSED = gauge(
+    "tally_sink_partition_refused", "1 while the journal's partition is refused, as the log says.", "partition"
+)
 
-DRIFT = _gauge("tally_drift", "Numbers that the last audit found to differ, by what it compared.", "comparison")
-AUDIT_LAST_SUCCESS_TIMESTAMP_SECONDS = _gauge(
+# ------------------------------------------------------------------------------------------------------- audit
+
+DRIFT = gauge("tally_drift", "Numbers that the last audit found to differ, by what it compared.", "comparison")
+AUDIT_LAST_SUCCESS_TIMESTAMP_SECONDS = gauge(
     "tally_audit_last_success_timestamp_seconds", "When an audit last came to a verdict, Unix time."
 )
 
+# A counter that is there from the start shows its first step: `increase` of one that appears with it shows nothing.
+for _topic in SOURCE_TOPICS:
+    EVENTS_READ.labels(_topic)
+    EVENTS_ACCEPTED.labels(_topic)
+    for _duplicate in Duplicate:
+        EVENTS_DUPLICATE.labels(_topic, _duplicate.value)
+    for _reject in Reject:
+        EVENTS_REJECTED.labels(_topic, _reject.value)
+for _kind in ("threshold", "forecast"):
+    ALLOWANCE_CROSSINGS.labels(_kind)
 
-def serve(process: Process, host: str, port: int) -> int:
-    """Serve a process's metrics over HTTP in a thread of its own; returns the port (port 0: any free one).
-
-    Raises:
-        OSError: the address is taken or not this machine's.
-    """
-    server, _thread = start_http_server(port, addr=host, registry=_OF_PROCESS[process])
-    return int(server.server_port)
-
-
-def write(path: Path, names: Collection[str]) -> None:
-    """Write some metrics in the text format for node-exporter's textfile collector, whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written there.
-    """
-    text = generate_latest(REGISTRY.restricted_registry(names))
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
-        written = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            written.chmod(0o644)  # the collector is another user
-            written.replace(path)
-        except OSError:
-            written.unlink(missing_ok=True)
-            raise
+# Gauges of one partition, which leave with it: another worker tells of it then.
+OF_PARTITION = (
+    LAG_RECORDS,
+    LAG_SECONDS,
+    LANE_READY,
+    PARTITION_REFUSED,
+    RECOVERY_RECORDS,
+    RECOVERY_FOLDED_RECORDS,
+    STATE_ENTRIES,
+    STATE_BYTES,
+    SNAPSHOT_TIMESTAMP_SECONDS,
+    SNAPSHOT_PENDING_EVENTS,
+)
+SINK_OF_PARTITION = (
+    SINK_COMPLETE_UNTIL_TIMESTAMP_SECONDS,
+    SINK_LAG_RECORDS,
+    SINK_LAG_SECONDS,
+    SINK_PARTITION_REFUSED,
+)

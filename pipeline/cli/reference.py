@@ -57,8 +57,9 @@ def metrics() -> str:
     from pipeline.metrics import CATALOGUE
 
     lines = ["| metric | of | kind | labels | meaning |", "|---|---|---|---|---|"]
-    for process, name, kind, labels, text in CATALOGUE:
-        lines.append(f"| `{name}` | {process} | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |")
+    for processes, name, kind, labels, text in CATALOGUE:
+        shown = ", ".join(f"`{label}`" for label in labels)
+        lines.append(f"| `{name}` | {', '.join(processes)} | {kind} | {shown} | {text} |")
     return "\n".join(lines) + "\n"
 
 

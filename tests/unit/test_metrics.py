@@ -9,9 +9,13 @@ from prometheus_client import REGISTRY as GLOBAL
 from prometheus_client import generate_latest
 
 from pipeline import metrics
+from pipeline.core.reasons import Reject
 
-UNITS = ("events", "records", "batches", "seconds", "rows", "inserts", "errors", "rivals", "bytes", "ready", "drift")
-LABELS = {"topic", "reason", "partition", "table", "comparison"}
+UNITS = (
+    "events", "records", "batches", "seconds", "rows", "inserts", "errors", "rivals", "bytes", "ready", "drift",
+    "rebalances", "refused", "entries", "failures", "info", "crossings",
+)  # fmt: skip
+LABELS = {"topic", "reason", "partition", "table", "comparison", "kind", "version", "rules"}
 
 
 def test_names_follow_the_convention() -> None:
@@ -42,9 +46,20 @@ def test_they_are_served_on_a_free_port() -> None:
 def test_a_process_serves_its_own_metrics_and_no_other_s() -> None:
     served = {process: scraped(process) for process in metrics.Process}
     for entry in metrics.CATALOGUE:
-        showing = [process for process, text in served.items() if f"# TYPE {entry.name} " in text]
-        assert showing == [entry.process], entry.name
-    assert {entry.process for entry in metrics.CATALOGUE} == set(metrics.Process)
+        showing = tuple(process for process, text in served.items() if f"# TYPE {entry.name} " in text)
+        assert showing == entry.processes, entry.name
+    assert {process for entry in metrics.CATALOGUE for process in entry.processes} == set(metrics.Process)
+
+
+def test_a_process_says_which_program_and_rules_it_runs() -> None:
+    for process in metrics.Process:
+        assert re.search(r'tally_build_info\{rules="\d+",version="\d+\.\d+\.\d+.*"\} 1\.0', scraped(process)), process
+
+
+def test_counters_of_fates_are_there_before_their_first_step() -> None:
+    text = scraped(metrics.Process.WORKER)
+    for reason in Reject:
+        assert f'tally_events_rejected_total{{reason="{reason}",topic="events.email"}}' in text
 
 
 def scraped(process: metrics.Process) -> str:
