@@ -34,10 +34,12 @@ class Mark(NamedTuple):
     started: float
 
 
-def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Sequence[str], log: Path, environ: Mapping[str, str], folder: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own, so that neither the terminal's end nor Ctrl-C reaches it.
 
-    Its output goes to the end of `log`, its input is empty.
+    Its output goes to the end of `log`, its input is empty; it works in `folder`, or in this process's.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -47,6 +49,7 @@ def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subp
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environ},
+            cwd=folder,
             start_new_session=True,
         )
     with _guard:

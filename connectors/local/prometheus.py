@@ -35,6 +35,11 @@ NAMES = {  # a program, and what it may be called: Debian's first
 LOCK_SECONDS = 700.0  # another process fetches meanwhile: apt's three bounds together
 LOCK_POLL_SECONDS = 0.2
 VERSION_SECONDS = 30.0  # a first start reads 90 MB from a disk
+# Where Debian's builds look for their pages, and for templates without which Alertmanager does not start; and text of
+# the same length that names it below the folder they work in, `Tools.root`. They have no option for it.
+_SHARED = b"/usr/share/prometheus/"
+_SHARED_HERE = b"usr/share/prometheus//"
+assert len(_SHARED) == len(_SHARED_HERE)
 _VERSION = re.compile(r"version (\d+\.\d+\.\d+)")
 WAYS_OUT = (
     "Ways out: install Prometheus and Alertmanager by your own means so that prometheus, promtool, alertmanager and "
@@ -45,7 +50,7 @@ WAYS_OUT = (
 
 
 class Tools(NamedTuple):
-    """Paths of the four programs, the version of Prometheus, and the rung they came by."""
+    """Absolute paths of the four programs, the version of Prometheus, and the rung they came by."""
 
     prometheus: Path
     promtool: Path
@@ -53,6 +58,11 @@ class Tools(NamedTuple):
     amtool: Path
     version: str
     by: str
+
+    @property
+    def root(self) -> Path:
+        """The folder in which the programs work: above their usr/bin, where there is one."""
+        return self.alertmanager.parents[2] if self.by != "PATH" else self.alertmanager.parent
 
 
 def cache_folder() -> Path:
@@ -85,7 +95,7 @@ def _of(folders: list[str], by: str) -> Tools | None:
         path = next(filter(None, (shutil.which(name, path=paths) for name in names)), None)
         if path is None:
             return None
-        found[program] = Path(path)
+        found[program] = Path(path).absolute()
     version = _version(found["prometheus"])
     return None if version is None else Tools(**found, version=version, by=by)
 
@@ -184,6 +194,9 @@ def _kept(whole: Path, cache: Path, tools: Tools) -> Tools:
 def _from_debian(aside: Path, progress: Progress) -> Path:
     whole = aside / "whole"
     debian.unpack(PACKAGES, whole, progress)
+    for program in ("prometheus", "prometheus-alertmanager"):
+        path = whole / "usr" / "bin" / program
+        path.write_bytes(path.read_bytes().replace(_SHARED, _SHARED_HERE))
     for folder in ("usr/share/doc", "usr/share/man", "usr/share/lintian"):
         shutil.rmtree(whole / folder, ignore_errors=True)
     return whole

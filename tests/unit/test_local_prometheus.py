@@ -94,7 +94,7 @@ def test_what_apt_says_when_it_fails_is_in_the_message_and_nothing_is_kept(tmp_p
 
 def test_a_fetch_keeps_a_whole_folder_and_clears_what_a_killed_one_left(tmp_path: Path, cache: Path) -> None:
     (cache / ".prometheus-killed" / "whole").mkdir(parents=True)
-    whole = programs(tmp_path / "whole" / "usr" / "bin").parents[1]
+    whole = programs(tmp_path / "whole" / "usr" / "bin", alertmanager="prometheus-alertmanager").parents[1]
     program(tmp_path / "bin", "tar", "exit 0")
     program(tmp_path / "bin", "dpkg-deb", f'[ "$1" = -x ] && /bin/mkdir -p "$3" && /bin/cp -r {whole}/. "$3"; exit 0')
     program(tmp_path / "bin", "apt-get", _DOWNLOADS)
