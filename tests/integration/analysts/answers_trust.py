@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from tests.integration.analysts.answering import Given, answers, by, persons, utc, within
 from tests.integration.analysts.traffic import ALLOWANCES
-from tests.integration.analysts.world import Fated, Rows, World, instant, share
+from tests.integration.analysts.world import Fated, Happened, Rows, World, instant
 from tests.oracle.allowance import Usage
 from tests.oracle.cycles import cycle_of
 from tests.oracle.vocabulary import TYPES
@@ -35,32 +35,68 @@ def allowance_by_cycle(world: World, given: Given) -> Rows:
 
 @answers("allowance-run-out")
 def allowance_run_out(world: World, given: Given) -> Rows:
-    now = given["as_of"]
-    for start, end, used in _cycles(world, given):
-        if used.allowance is not None and start < now < end:
-            pace = used.as_corrected / ((now - start).total_seconds() / 86400)
-            left = share(max(used.allowance - used.as_corrected, 0), pace)
-            out = None if left is None else now + timedelta(seconds=int(left * 86400))
-            within_cycle = None if out is None else out < end
-            return [(start, end, used.as_corrected, used.allowance, pace, left, out, within_cycle)]
-    return []
+    return [
+        (used.as_corrected, used.allowance, *_foreseen(used))
+        for start, end, used in _cycles(world, given)
+        if used.allowance is not None and start <= given["as_of"] < end
+    ]
+
+
+def _foreseen(used: Usage) -> tuple[object, ...]:
+    made = used.forecast
+    if made is None:
+        return (None,) * 8
+    bounds = [max(bound, used.as_corrected) for bound in (made.expected, made.low, made.high)]
+    meets = [_meets(used, bound) for bound in (made.expected, made.high, made.low)]
+    return utc(made.made_at), *bounds, *meets, not made.confident
+
+
+def _meets(used: Usage, at_the_end: int) -> datetime | None:
+    """When a line from what was used at the forecast to the cycle's end has risen to the allowance."""
+    made, granted = used.forecast, used.allowance
+    assert made is not None and granted is not None
+    if used.as_corrected >= granted or at_the_end <= granted:
+        return None
+    risen = (granted - made.used) / (at_the_end - made.used)
+    return utc(made.made_at) + timedelta(seconds=int(risen * ((used.end - made.made_at) // 1_000_000)))
 
 
 @answers("allowance-by-type")
 def allowance_by_type(world: World, given: Given) -> Rows:
+    return _shares(world, given, lambda one: (one.type,))
+
+
+@answers("allowance-by-campaign")
+def allowance_by_campaign(world: World, given: Given) -> Rows:
+    return _shares(world, given, lambda one: (one.campaign, TYPES[one.type].channel))
+
+
+def _shares(world: World, given: Given, key: Callable[[Happened], tuple[str, ...]]) -> Rows:
+    """Activities by cycle and key, the most used first."""
     account = given["account"]
     anchor, zone = {"acme": (10, "Europe/Berlin"), "beta": (31, "America/Sao_Paulo"), "gamma": (1, "UTC")}[account]
     assert (account in ALLOWANCES) == (account != "gamma")
-    used: Counter[tuple[datetime, str]] = Counter()
+    used: Counter[tuple[datetime, tuple[str, ...]]] = Counter()
     for one in world.of(account):
         if TYPES[one.type].is_activity:
             start, _ = cycle_of(anchor, zone, int(one.at.timestamp()) * 1_000_000)
-            used[utc(start), one.type] += 1
+            used[utc(start), key(one)] += 1
     total: Counter[datetime] = Counter()
     for (start, _), n in used.items():
         total[start] += n
-    found = [(start, name, n, n / total[start]) for (start, name), n in used.items()]
-    return sorted(found, key=lambda row: (row[0], -row[2], row[1]))
+    found = [(start, *names, n, n / total[start]) for (start, names), n in used.items()]
+    return sorted(found, key=lambda row: (row[0], -row[-2], *row[1:-2]))
+
+
+@answers("allowance-plans")
+def allowance_plans(world: World, given: Given) -> Rows:
+    plans = [plan for verdict in world.verdicts.values() for plan in verdict.plans]
+    return [
+        (instant(one["occurred_at"]), said["allowance"], said["anchor_day"], said["time_zone"],
+         sorted(set(said["thresholds"])), list(said["activities"] or ()))
+        for one in sorted(plans, key=lambda one: (one["occurred_at"], one["rank"]), reverse=True)
+        if one["account_id"] == given["account"] and (said := one["plan"])
+    ]  # fmt: skip
 
 
 @answers("alerts")
