@@ -81,6 +81,10 @@ weakened: $(READY) ## Take each protection away in a copy: torture must notice (
 limits: $(READY) ## Measure each process's memory under outages, a backlog and large messages (docs/limits.md)
 	@$(BIN)/python -m tests.limits $(ARGS)
 
+.PHONY: backtest
+backtest: $(READY) ## Hold the forecast against synthetic histories (docs/forecast.md; ARGS="--histories 2000 --seed 7")
+	@$(BIN)/python -m tests.backtest $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Put deliberate faults into copies of the core: which test notices which (docs/mutants.md)
 	$(BIN)/python -m tests.mutation $(ARGS)

@@ -4,7 +4,7 @@ In:   a cycle's activities so far and the account's by UTC day, as of the beginn
 Out:  activities at the cycle's end, with the bounds of a band that holds 80 of 100 outcomes; yes or no.
 Time: `as_of`, the instant that the forecast is made at.  Late: a late activity changes the next day's forecast.
 Expected = used + remaining time x the mean of the cycle's daily average and that of the last seven days, in whole
-numbers. The band comes from how the same days differ from each other, and from how fast accounts grow.
+numbers. The band comes from how the same days differ from each other, and from one more that they do not show.
 """
 
 from __future__ import annotations
@@ -18,8 +18,21 @@ from pipeline.core.window import DAY_US
 RECENT_DAYS = 7  # SEMANTICS 7
 ACTIVE_DAYS_MIN = 3  # with activities, before which a forecast deserves no confidence
 ELAPSED_SHARE_MIN = 10  # the tenth of the cycle that must have passed before
-BAND = (128, 100)  # standard deviations to each side, as a fraction: the normal distribution's 80 %
-GROWTH = (12, 1000)  # standard deviation of a day's growth among accounts: fitted by the back-test, docs/forecast.md
+
+
+class Band(NamedTuple):
+    """How far the bounds lie from what is expected, each in hundredths.
+
+    `below`, `above`: standard deviations; `unseen`: how far a day that is not among the known ones lies from their
+    mean, in parts of it.
+    """
+
+    below: int
+    above: int
+    unseen: int
+
+
+BAND = Band(below=130, above=300, unseen=125)  # 80 of 100 outcomes: fitted by the back-test, docs/forecast.md
 
 
 class Pace(NamedTuple):
@@ -73,12 +86,12 @@ def used_by_day(own: Mapping[int, int], cycles: Iterable[Mapping[int, int]], sta
     return [own.get(on, 0) for on in range(start // DAY_US, week)] + recent
 
 
-def foresee(pace: Pace) -> Foreseen:
+def foresee(pace: Pace, band: Band = BAND) -> Foreseen:
     """What will have been used at the cycle's end."""
     to_come, per = _to_come(pace)
     expected = pace.used + (2 * to_come + per) // (2 * per)  # rounded to the nearest
-    width = _half_width(pace)
-    return Foreseen(max(pace.used, expected - width), expected, expected + width, has_confidence(pace))
+    below, above = _widths(pace, band)
+    return Foreseen(max(pace.used, expected - below), expected, expected + above, has_confidence(pace))
 
 
 def has_confidence(pace: Pace) -> bool:
@@ -105,19 +118,17 @@ def _to_come(pace: Pace) -> tuple[int, int]:
     return remaining * (pace.used * week + recent * elapsed), 2 * elapsed * week
 
 
-def _half_width(pace: Pace) -> int:
-    """BAND standard deviations of what is to come, rounded up: days differ, few of them are known, accounts grow.
+def _widths(pace: Pace, band: Band) -> tuple[int, int]:
+    """The band below and above what is expected, rounded up: days differ, few are known, some are like none of them.
 
-    variance of a day x (remaining + remaining^2 / days known) + (GROWTH x to come x the cycle's days / 2)^2
+    variance of a day = (squared deviations of the n known days + (unseen x their mean)^2) / n
+    variance of what is to come = variance of a day x (remaining days + remaining days^2 / n)
     """
-    start, as_of, end = pace.span
-    n, remaining, total = len(pace.daily), end - as_of, sum(pace.daily)
-    of_days = (n * sum(used * used for used in pace.daily) - total * total) * remaining * (n * DAY_US + remaining)
-    per_days = n * n * (n - 1) * DAY_US * DAY_US
-    to_come, per = _to_come(pace)
-    of_growth, per_growth = (GROWTH[0] * to_come * (end - start)) ** 2, (GROWTH[1] * per * 2 * DAY_US) ** 2
-    squared = BAND[0] ** 2 * (of_days * per_growth + of_growth * per_days)
-    return _root(-(-squared // (BAND[1] ** 2 * per_days * per_growth)))
+    n, remaining, total = len(pace.daily), pace.span[2] - pace.span[1], sum(pace.daily)
+    deviations = n * (n * sum(used * used for used in pace.daily) - total * total)
+    variance = (deviations * 100**2 + (band.unseen * total) ** 2) * remaining * (n * DAY_US + remaining)
+    per = (100 * 100 * n * n * DAY_US) ** 2
+    return _root(-(-(band.below**2) * variance // per)), _root(-(-(band.above**2) * variance // per))
 
 
 def _root(square: int) -> int:

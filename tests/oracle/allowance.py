@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -207,18 +206,18 @@ def _used_at_the_end(ledger: Ledger, cycle: Cycle, as_of: int) -> Fraction:
 
 
 def _forecast(ledger: Ledger, cycle: Cycle, as_of: int, at_the_end: Fraction) -> Forecast:
-    """With the band of docs/forecast.md: 1.28 standard deviations, of the days and of 1.2 % growth a day."""
+    """With the band of docs/forecast.md: 1.3 standard deviations below, 3 above, of days and of one 125 % off."""
     (account, start), count = cycle, ledger.counts[cycle]
     week, today = as_of // DAY - 7, as_of // DAY
     own, all_ = (Counter(at // DAY for at in occurred) for occurred in (count.occurred, _of_account(ledger, account)))
     daily = [own[day] for day in range(start // DAY, week)] + [all_[day] for day in range(week, today)]
-    ahead, to_come = Fraction(count.end - as_of, DAY), at_the_end - count.as_corrected
-    of_days = statistics.variance(map(Fraction, daily)) * (ahead + ahead**2 / len(daily))
-    of_growth = Fraction(12, 1000) * to_come * Fraction(count.end - start, DAY) / 2
-    width = _ceil_root(Fraction(128, 100) ** 2 * (of_days + of_growth**2))
+    ahead, mean = Fraction(count.end - as_of, DAY), Fraction(sum(daily), len(daily))
+    squares = [(n - mean) ** 2 for n in daily] + [(Fraction(5, 4) * mean) ** 2]
+    variance = sum(squares) / len(daily) * (ahead + ahead**2 / len(daily))
+    below, above = (_ceil_root(Fraction(tenths, 10) ** 2 * variance) for tenths in (13, 30))
     expected = math.floor(at_the_end + Fraction(1, 2))
-    low = max(count.as_corrected, expected - width)
-    return Forecast(as_of, count.as_corrected, low, expected, expected + width, confident=False)
+    low = max(count.as_corrected, expected - below)
+    return Forecast(as_of, count.as_corrected, low, expected, expected + above, confident=False)
 
 
 def _ceil_root(square: Fraction) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.forecast import Pace, foresee, has_confidence, used_by_day, will_run_out
+from pipeline.core.forecast import Band, Pace, foresee, has_confidence, used_by_day, will_run_out
 from pipeline.core.record import Alert
 from pipeline.core.window import DAY_US
 from tests.events import event, plan
@@ -81,18 +81,31 @@ def test_the_expected_number_is_the_nearest_whole_one() -> None:
     assert foresee(pace(10, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1)).expected == 11
 
 
-def test_equal_days_leave_growth_alone_to_doubt() -> None:
-    width = math.ceil(1.28 * 0.012 * 210 * 31 / 2)
-    assert foresee(pace(10, *[10] * 10)) == (310 - width, 310, 310 + width, True)
+def band_of(days: list[int], remaining: int) -> tuple[int, int]:
+    """Below and above, by the formula of docs/forecast.md in floating point."""
+    mean, n = statistics.mean(days), len(days)
+    variance = (sum((day - mean) ** 2 for day in days) + (1.25 * mean) ** 2) / n
+    deviation = math.sqrt(variance * (remaining + remaining**2 / n))
+    return math.ceil(1.3 * deviation), math.ceil(3 * deviation)
 
 
-def test_the_band_adds_what_days_differ_by_and_what_accounts_grow_by() -> None:
+def test_equal_days_leave_the_unseen_one_alone_to_doubt() -> None:
+    below, above = band_of([10] * 10, 21)
+    assert foresee(pace(10, *[10] * 10)) == (310 - below, 310, 310 + above, True)
+
+
+def test_the_band_comes_of_what_days_differ_by() -> None:
     days = [5, 15, 5, 15, 5, 15, 10] * 2
-    of_days = statistics.variance(days) * (17 + 17 * 17 / 14)
-    of_growth = 0.012 * 170 * 31 / 2
-    width = math.ceil(1.28 * math.sqrt(of_days + of_growth**2))
     found = foresee(pace(14, *days))
-    assert found.high - found.expected == found.expected - found.low == width
+    assert (found.expected - found.low, found.high - found.expected) == band_of(days, 17)
+
+
+def test_the_band_is_as_wide_as_its_constants_say() -> None:
+    days = pace(14, *[100, 150] * 7)
+    plain = foresee(days, Band(below=100, above=100, unseen=0))
+    assert plain.expected - plain.low == plain.high - plain.expected == 154  # 25 x root(17 + 17^2 / 14), rounded up
+    twice = foresee(days, Band(below=200, above=50, unseen=0))
+    assert (twice.expected - twice.low, twice.high - twice.expected) == (307, 77)
 
 
 def test_nothing_used_has_no_band() -> None:
