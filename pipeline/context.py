@@ -6,11 +6,12 @@ from typing import Any
 
 from pipeline import schema_ids
 from pipeline.core import decide, fold, state, vocabulary, window
+from pipeline.core.accounts import Accounts
 from pipeline.core.batch import Slab
 from pipeline.core.context import RULES_VERSION, Context, fingerprint
 from pipeline.core.record import Record, Rules
 from pipeline.settings import Settings
-from pipeline.state.core import Columns
+from pipeline.state.core import Columns, Size
 
 
 def rules_in_force(settings: Settings) -> Rules:
@@ -80,6 +81,25 @@ class EngagementCore:
     def apply(self, before: state.State, record: Record) -> None:
         """The only thing that changes a state."""
         fold.apply(before, record, self._context.seed)
+
+    def accounts(self, now: state.State) -> Accounts:
+        """The state's own cycles and plans."""
+        return now.accounts
+
+    def size(self, now: state.State) -> Size:
+        """How much the state remembers."""
+        log, persons = now.log.dump(), now.persons.dump()  # views
+        tables = (now.seen, now.held)
+        arrays = [table.keys for table in tables] + [f for table in tables for f in table.fields.values()]
+        entries = {
+            "identities": now.seen.count,
+            "facts": now.log.count - now.log.base,
+            "pairs": now.held.count,
+            "profiles": len(persons["key"]) - 1,
+            "labels": len(now.labels),
+            "accounts": len(now.accounts.cycles),
+        }
+        return Size(entries, sum(array.nbytes for array in (*arrays, *log.values(), *persons.values())))
 
     def columns(self, now: state.State) -> Columns:
         """The state as arrays, some of them its own."""

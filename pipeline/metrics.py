@@ -11,6 +11,7 @@ from pipeline.telemetry.registry import (
     BUILD_INFO,
     CATALOGUE,
     REGISTRY,
+    Asked,
     Process,
     counter,
     gauge,
@@ -86,6 +87,42 @@ ALLOWANCE_CROSSINGS = counter(
     "Alerts appended to the journal by this worker; those that it folds are not counted again.",
     "kind",
 )
+ALLOWANCE = Asked()
+ALLOWANCE_USED = ALLOWANCE.gauge(
+    "tally_allowance_used", "Activities of the account's cycle under way, late ones included.", "account_id"
+)
+ALLOWANCE_REMAINING = ALLOWANCE.gauge(
+    "tally_allowance_remaining", "Allowance less used; negative beyond it.", "account_id"
+)
+ALLOWANCE_RATIO = ALLOWANCE.gauge("tally_allowance_ratio", "Used per allowance.", "account_id")
+ALLOWANCE_FORECAST_RATIO = ALLOWANCE.gauge(
+    "tally_allowance_forecast_ratio",
+    "Expected use at the cycle's end per allowance; absent without confidence.",
+    "account_id",
+)
+ALLOWANCE_EXHAUSTION_TIMESTAMP_SECONDS = ALLOWANCE.gauge(
+    "tally_allowance_exhaustion_timestamp_seconds",
+    "When the forecast line meets the allowance, Unix time; absent without confidence, where it does not within the "
+    "cycle, and where the allowance is used up.",
+    "account_id",
+)
+ALLOWANCE_CYCLE_END_TIMESTAMP_SECONDS = ALLOWANCE.gauge(
+    "tally_allowance_cycle_end_timestamp_seconds",
+    "First instant after the cycle, Unix time: the account's series end then.",
+    "account_id",
+)
+ALLOWANCE_SERIES_DROPPED = ALLOWANCE.gauge(
+    "tally_allowance_series_dropped", "Accounts that qualified for the gauges above and are not shown: too many did."
+)
+ALLOWANCE_ACCOUNTS = ALLOWANCE.gauge(
+    "tally_allowance_accounts",
+    "Accounts with a plan, or without one but with a cycle under way, by the share of the allowance that is used.",
+    "band",
+)
+ALLOWANCE_LOOKED_TIMESTAMP_SECONDS = ALLOWANCE.gauge(
+    "tally_allowance_looked_timestamp_seconds", "When the accounts behind these gauges were looked at, Unix time."
+)
+ALLOWANCE.register()
 
 # -------------------------------------------------------------------------------------------------------- sink
 
@@ -118,6 +155,18 @@ AUDIT_LAST_SUCCESS_TIMESTAMP_SECONDS = gauge(
     "tally_audit_last_success_timestamp_seconds", "When an audit last came to a verdict, Unix time."
 )
 
+# ----------------------------------------------------------------------------------------------------- notify
+
+NOTIFY_ALERTS = counter("tally_notify_alerts_total", "Alerts written to the topic allowance.alerts.", "kind")
+NOTIFY_LAG_RECORDS = gauge("tally_notify_lag_records", "Journal records whose alerts are not there yet.", "partition")
+NOTIFY_PARTITION_REFUSED = gauge(
+    "tally_notify_partition_refused", "1 while the journal's partition is refused, as the log says.", "partition"
+)
+NOTIFY_DELIVERIES = counter(
+    "tally_notify_deliveries_total", "Receipts of the webhook: delivered, retrying after a failed try, parked.", "state"
+)
+NOTIFY_WAITING_ALERTS = gauge("tally_notify_waiting_alerts", "Alerts in memory that the endpoint has not taken yet.")
+
 # A counter that is there from the start shows its first step: `increase` of one that appears with it shows nothing.
 for _topic in SOURCE_TOPICS:
     EVENTS_READ.labels(_topic)
@@ -128,6 +177,9 @@ for _topic in SOURCE_TOPICS:
         EVENTS_REJECTED.labels(_topic, _reject.value)
 for _kind in ("threshold", "forecast"):
     ALLOWANCE_CROSSINGS.labels(_kind)
+    NOTIFY_ALERTS.labels(_kind)
+for _state in ("delivered", "retrying", "parked"):
+    NOTIFY_DELIVERIES.labels(_state)
 
 # Gauges of one partition, which leave with it: another worker tells of it then.
 OF_PARTITION = (
@@ -148,3 +200,4 @@ SINK_OF_PARTITION = (
     SINK_LAG_SECONDS,
     SINK_PARTITION_REFUSED,
 )
+NOTIFY_OF_PARTITION = (NOTIFY_LAG_RECORDS, NOTIFY_PARTITION_REFUSED)

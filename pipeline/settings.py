@@ -17,7 +17,19 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 
 from pipeline.settings_faults import Fault, SettingsError
 from pipeline.settings_sources import env_name, fields, gather, nest, process_environment
-from pipeline.settings_tree import Audit, ClickHouse, Kafka, Rules, SchemaRegistry, Section, Sink, Topics, Worker
+from pipeline.settings_tree import (
+    Allowance,
+    Audit,
+    ClickHouse,
+    Kafka,
+    Notify,
+    Rules,
+    SchemaRegistry,
+    Section,
+    Sink,
+    Topics,
+    Worker,
+)
 
 __all__ = ["Settings", "SettingsError", "load"]
 
@@ -44,6 +56,8 @@ class Settings(Section):
     rules: Rules = Rules()
     worker: Worker = Field(default_factory=Worker)
     sink: Sink = Sink()
+    notify: Notify = Notify()
+    allowance: Allowance = Allowance()
     audit: Audit = Audit()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -166,6 +166,48 @@ class Sink(Section):
     metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")
 
 
+class Notify(Section):
+    """`tally notify`: the alerts' topic, and the webhook."""
+
+    group_id: str = Field(
+        "tally-notify",
+        pattern=_NAME,
+        examples=["tally-notify"],
+        description="Consumer group; that of the webhook is the same with `-webhook`.",
+    )
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/\S*)?$",
+        examples=["https://example.com/tally"],
+        description="Where alerts are sent by POST; unset: nowhere.",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="Signs what is sent: whsec_ and base64; to change it, the new and the old one with a blank between.",
+    )
+    secret_file: Path | None = Field(None, description="File with that secret.")
+    timeout_seconds: int = Field(10, ge=1, le=60, description="What an answer may take.")
+    attempts_max: int = Field(20, ge=1, le=1_000, description="Tries of an alert; after the last one it is parked.")
+    backoff_ms: int = Field(5_000, ge=10, le=3_600_000, description="Before the second try; doubled with each.")
+    backoff_max_minutes: int = Field(240, ge=1, le=10_080, description="Between two tries at most.")
+    fresh_hours: int = Field(
+        168, ge=1, le=876_000, description="An alert that was decided longer ago is parked before its first try."
+    )
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Where the metrics are served.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")
+
+
+class Allowance(Section):
+    """Which accounts the worker's gauges show to Prometheus."""
+
+    gauges_floor: float = Field(
+        0.8, gt=0, le=10, description="Accounts are shown from this ratio on, and if forecast to run out."
+    )
+    gauges_accounts_max: int = Field(
+        500, ge=0, le=10_000, description="Of one worker, the highest ratios first: six series each."
+    )
+
+
 class Audit(Section):
     """`tally audit --every`."""
 

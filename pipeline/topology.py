@@ -15,6 +15,7 @@ engagement ── decide ─▶ one journal record ── append ─▶ journal 
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import faust
@@ -29,8 +30,12 @@ from pipeline.state.core import Core
 from pipeline.state.keeper import Keeper
 from pipeline.state.partitions import Partitions
 from pipeline.state.threads import WorkThread
+from pipeline.telemetry.accounts_watch import AccountsWatch
+from pipeline.telemetry.lag_watch import LagWatch
+from pipeline.telemetry.selection import Choice
+from pipeline.telemetry.tenure import Tenure
 from pipeline.topics import JOURNAL, SOURCE_TOPICS, physical
-from pipeline.transport.app import brokers, faust_app
+from pipeline.transport.app import LEASE_S, brokers, faust_app
 from pipeline.transport.bootstrap import Reach
 from pipeline.transport.reading import Reading
 from pipeline.transport.schema import BatchSchema
@@ -62,8 +67,8 @@ def topology(settings: Settings, core: Core, reach: Reach) -> Topology:
 
     # ---- events to batches
     app = faust_app(settings)
-    linger_s = worker.linger_ms / 1000
-    reading = Reading(prefix, SOURCE_TOPICS, worker.batch_events_max, linger_s, partitions)
+    linger_s, tenure = worker.linger_ms / 1000, Tenure(LEASE_S)
+    reading = Reading(prefix, SOURCE_TOPICS, worker.batch_events_max, linger_s, partitions, tenure)
     app.transport = SlabTransport(brokers(settings), app, reading, reach)
     events = app.topic(
         *(physical(prefix, topic) for topic in SOURCE_TOPICS), schema=BatchSchema(key_type=bytes, value_type=bytes)
@@ -77,6 +82,11 @@ def topology(settings: Settings, core: Core, reach: Reach) -> Topology:
     async def engagement(stream: Any) -> None:
         async for event in stream.noack().events():  # `finish` acknowledges, once the record is in the journal
             agent.begin(event)
+
+    # ---- what the worker tells of itself
+    choice = Choice(Fraction(str(settings.allowance.gauges_floor)), settings.allowance.gauges_accounts_max)
+    app.task(AccountsWatch(core, partitions, work, tenure, choice).run)
+    app.task(LagWatch(prefix, reader, partitions, tenure).run)
 
     @app.on_before_shutdown.connect
     async def shutdown(_app: Any, **_kwargs: Any) -> None:

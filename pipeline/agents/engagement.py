@@ -86,7 +86,7 @@ class Engagement:
             return None
         reached(Failpoint.BEFORE_APPLY)
         applied_s = await self.work.run(_apply, store, decided)
-        count(decided.record)
+        count(decided.record, slabs)
         return decided.cpu_s + applied_s
 
     async def _commit_halves(self, store: PartitionStore, slabs: list[Slab]) -> float | None:

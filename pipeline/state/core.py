@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.accounts import Accounts
 from pipeline.core.batch import Slab
 from pipeline.core.record import Record, Rules
 
@@ -27,6 +28,13 @@ class Folds(Protocol):
         """The only thing that changes a state."""
 
 
+class Size(NamedTuple):
+    """How much a state remembers: entries by kind, and the bytes of its columns."""
+
+    entries: dict[str, int]
+    columns_bytes: int
+
+
 class Core(Folds, Protocol):
     """Pure functions over the state of one partition."""
 
@@ -42,6 +50,12 @@ class Core(Folds, Protocol):
 
     def refuse(self, state: Any, slabs: list[Slab], why: str) -> Record:
         """What becomes of a part of which nothing shall be accepted, for a reason in words; touches nothing."""
+
+    def accounts(self, state: Any) -> Accounts:
+        """The state's own cycles and plans: to be read, between two changes of the state."""
+
+    def size(self, state: Any) -> Size:
+        """How much the state remembers; cheap."""
 
     def columns(self, state: Any) -> Columns:
         """The state as arrays; they may be the state's own."""

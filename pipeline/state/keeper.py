@@ -69,11 +69,14 @@ class Keeper:
         return copied(self._core.columns(store.state))
 
     async def _write(self, header: Header, columns: Columns) -> None:
+        began = monotonic()
         try:
             await self._disk.run(self.snapshots(header.partition).write, header, columns)
         except OSError as error:
+            metrics.SNAPSHOT_FAILURES.inc()
             log.error("partition %s: no snapshot: %s; the next start folds more", header.partition, error)
         else:
+            metrics.SNAPSHOT_SECONDS.observe(monotonic() - began)
             metrics.SNAPSHOT_TIMESTAMP_SECONDS.labels(header.partition).set(time())
             log.info("partition %s: snapshot up to journal offset %s", header.partition, header.mark.last_offset)
         finally:

@@ -50,6 +50,10 @@ class Partitions:
     def __getitem__(self, partition: int) -> PartitionStore:
         return self._stores[partition]
 
+    def get(self, partition: int) -> PartitionStore | None:
+        """The store of a partition; None while it is another worker's, or not folded for the first time."""
+        return self._stores.get(partition)
+
     def keep(self, partitions: Collection[int]) -> None:
         """Forget the states of all other partitions: another worker has them."""
         self._stores = {p: store for p, store in self._stores.items() if p in partitions}
@@ -150,6 +154,7 @@ class Partitions:
                 log.warning("partition %s: a snapshot is deleted: %s", place.partition, error)
                 snapshots.delete(path)
                 continue
+            metrics.SNAPSHOT_TIMESTAMP_SECONDS.labels(place.partition).set(path.stat().st_mtime)
             log.info("partition %s: snapshot up to journal offset %s", place.partition, header.mark.last_offset)
             return PartitionStore.restored(self._core, state, header)
         if bounds.first > 0:
@@ -190,6 +195,8 @@ class Partitions:
 
     async def _fold(self, session: Session, place: Place, bounds: Bounds, store: PartitionStore) -> None:
         folded = 0
+        metrics.RECOVERY_RECORDS.labels(place.partition).set(max(0, bounds.next - store.next_offset))
+        metrics.RECOVERY_FOLDED_RECORDS.labels(place.partition).set(0)
         async for entries in session.read(place, store.next_offset, bounds.next):
             valid = await self._work.run(store.accept_all, entries)
             metrics.JOURNAL_FOLDED_RECORDS.inc(valid)
@@ -197,6 +204,7 @@ class Partitions:
             if (folded + len(entries)) // PROGRESS_RECORDS > folded // PROGRESS_RECORDS:
                 log.info("partition %s: folded up to offset %s of %s", place.partition, entries[-1].offset, bounds.next)
             folded += len(entries)
+            metrics.RECOVERY_FOLDED_RECORDS.labels(place.partition).set(folded)
 
 
 async def holds(session: Session, place: Place, bounds: Bounds, mark: Mark) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pipeline.core.context import RULES_VERSION
@@ -27,6 +27,7 @@ class Process(StrEnum):
     WORKER = "worker"
     SINK = "sink"
     AUDIT = "audit"
+    NOTIFY = "notify"
 
 
 EVERYWHERE = tuple(Process)
@@ -44,7 +45,12 @@ class Entry(NamedTuple):
 
 CATALOGUE: list[Entry] = []
 _OF_PROCESS = {process: CollectorRegistry() for process in Process}
-_PREFIXES = {"tally_sink_": Process.SINK, "tally_audit_": Process.AUDIT, "tally_drift": Process.AUDIT}
+_PREFIXES = {
+    "tally_sink_": Process.SINK,
+    "tally_audit_": Process.AUDIT,
+    "tally_drift": Process.AUDIT,
+    "tally_notify_": Process.NOTIFY,
+}
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 
@@ -64,13 +70,58 @@ def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
     return _entered(Histogram(name, text, buckets=buckets, registry=REGISTRY), name, text, ())
 
 
-def collected(collector: Collector, families: Iterable[Metric], labels: dict[str, tuple[str, ...]]) -> None:
-    """Gauges of the worker that a collector makes whenever they are asked for. `labels`: of those that have some."""
-    REGISTRY.register(collector)
-    _OF_PROCESS[Process.WORKER].register(collector)
-    for family in families:
-        entry = Entry((Process.WORKER,), family.name, family.type, labels.get(family.name, ()), family.documentation)
-        CATALOGUE.append(entry)
+class Family(NamedTuple):
+    """A gauge whose values are not kept but made whenever somebody asks."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+
+
+class Sample(NamedTuple):
+    """A value of a family, with those of its labels."""
+
+    family: Family
+    labels: tuple[str, ...]
+    value: float
+
+
+class Asked(Collector):
+    """Asks its source for the values of the worker's families; each is served, also without one."""
+
+    def __init__(self) -> None:
+        self._families: list[Family] = []
+        self._source: Callable[[], Iterable[Sample]] = tuple
+
+    def ask(self, source: Callable[[], Iterable[Sample]]) -> None:
+        """Ask this from now on, in the thread that serves."""
+        self._source = source
+
+    def gauge(self, name: str, text: str, *labels: str) -> Family:
+        """Enter a family."""
+        family = Family(name, text, labels)
+        self._families.append(family)
+        CATALOGUE.append(Entry((Process.WORKER,), name, "gauge", labels, text))
+        return family
+
+    def register(self) -> None:
+        """Serve the families, once all are entered."""
+        REGISTRY.register(self)
+        _OF_PROCESS[Process.WORKER].register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """The families without values."""
+        return self._empty().values()
+
+    def collect(self) -> Iterable[Metric]:
+        """The families with their values now."""
+        made = self._empty()
+        for family, labels, value in self._source():
+            made[family.name].add_metric(labels, value)
+        return made.values()
+
+    def _empty(self) -> dict[str, GaugeMetricFamily]:
+        return {name: GaugeMetricFamily(name, text, labels=labels) for name, text, labels in self._families}
 
 
 def _entered(metric: M, name: str, text: str, of: tuple[Process, ...]) -> M:

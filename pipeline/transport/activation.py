@@ -15,6 +15,7 @@ from typing import Protocol
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
+from pipeline import metrics
 from pipeline.refusal import Refused, Unstartable
 from pipeline.transport.fatal import end, fatal
 from pipeline.transport.lanes import Lane
@@ -108,6 +109,7 @@ class Activation:
 
     def _tell(self, partition: int, refusal: str) -> None:
         """Log a refusal once, and again after REMIND_S: it is looked at more often, and only its numbers change."""
+        metrics.PARTITION_REFUSED.labels(partition).set(1)
         gist = re.sub(r"\d+", "", refusal)
         told, at = self._told.get(partition, ("", 0.0))
         if told != gist or monotonic() - at >= REMIND_S:

@@ -16,6 +16,7 @@ from pipeline.transport.assignor import WholeAssignor
 SESSION_S = 6.0  # a worker that died is replaced after that
 HEARTBEAT_S = 1.0
 REBALANCE_S = 10.0  # what the group waits for a worker that finishes its batch
+LEASE_S = min(SESSION_S, REBALANCE_S)  # after a heartbeat, for which nobody else is given this member's partitions
 REQUEST_S = 15.0  # above the session's: Faust demands it
 METADATA_S = 10.0  # partitions that were added, or a topic made anew, are met after that
 COMMIT_S = 1.0  # of the group's offsets, which only lag monitors read

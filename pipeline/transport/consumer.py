@@ -19,7 +19,6 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from pipeline import metrics
 from pipeline.core.batch import Slab
 from pipeline.failpoints import Failpoint, reached
 from pipeline.refusal import Refused
@@ -49,6 +48,7 @@ class SlabConsumer(driver.Consumer):
         super().on_init()
         self._reading: Reading = self.transport.reading  # type: ignore[attr-defined]
         self._names = {physical(self._reading.prefix, topic): topic for topic in self._reading.topics}
+        self._tenure = self._reading.tenure
         self._lanes: dict[int, Lane] = {}
         self._activation = Activation(self._reading.recovery, self._reading.topics, self._open_lane)
         self._watch = Watch(self._reading.recovery, self._on_changed)
@@ -77,7 +77,7 @@ class SlabConsumer(driver.Consumer):
             topics.setdefault(tp.partition, set()).add(logical(self._reading.prefix, tp.topic))
         for partition in self._lanes.keys() - topics.keys():
             self._close(self._lanes.pop(partition))
-            metrics.LANE_READY.remove(partition)  # another worker tells of it now
+        self._tenure.assign(topics.keys())
         self._reading.recovery.keep(topics.keys())
         self._watch.start()
         log.info("assigned: partitions %s", ", ".join(map(str, sorted(topics))) or "none")
@@ -102,7 +102,7 @@ class SlabConsumer(driver.Consumer):
         timer = self._timers.pop(lane.partition, None)
         if timer is not None:
             timer.cancel()
-        metrics.LANE_READY.labels(lane.partition).set(0)
+        self._tenure.close(lane.partition)
 
     async def _open_lane(self, lane: Lane, epoch: int, positions: dict[str, int]) -> None:
         prefix = self._reading.prefix
@@ -116,7 +116,7 @@ class SlabConsumer(driver.Consumer):
             if lane.epoch != epoch:
                 return
             lane.open(positions)
-        metrics.LANE_READY.labels(lane.partition).set(1)
+        self._tenure.open(lane)
         log.info("partition %s is ready", lane.partition)
         self._wake.set()
 

@@ -166,6 +166,13 @@ class Lane:
         self.out = Batch(self, self.epoch, slabs, count, before - self.size)
         return self.out
 
+    def waiting_since(self) -> dict[str, int]:
+        """By topic, when the oldest event arrived that was fetched and is not decided, Unix milliseconds."""
+        since: dict[str, int] = {}
+        for slab in (*(self.out.slabs if self.out is not None else ()), *(queued.slab for queued in self._queue)):
+            since[slab.topic] = min(slab.arrived_ms, since.get(slab.topic, slab.arrived_ms))
+        return since
+
     def _put(self, queued: _Queued) -> None:
         self._queue.append(queued)
         self.events += len(queued.slab.values)

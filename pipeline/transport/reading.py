@@ -1,9 +1,10 @@
-"""What a consumer is told once: which topics, how large batches are, who recovers a partition."""
+"""What a consumer is told once: which topics, how large batches are, who recovers a partition, who tells of it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from pipeline.telemetry.tenure import Tenure
 from pipeline.transport.activation import Recovery
 
 
@@ -15,3 +16,4 @@ class Reading(NamedTuple):
     events_max: int
     linger_s: float
     recovery: Recovery
+    tenure: Tenure

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.core.accounts import Accounts
 from pipeline.core.batch import Slab
 from pipeline.core.record import SCHEMA_ID, Record, Rules, Source
-from pipeline.state.core import Columns
+from pipeline.state.core import Columns, Size
 from pipeline.topics import SOURCE_TOPICS
 
 DAY_MS = 86_400_000
@@ -74,6 +75,13 @@ class CountingCore:
         state.stream_time = record.stream_time
         for source in record.sources:
             state.next[source.topic] = state.next.get(source.topic, 0) + source.next - source.first
+
+    def accounts(self, state: Counted) -> Accounts:
+        """There are none."""
+        return Accounts()
+
+    def size(self, state: Counted) -> Size:
+        return Size({"topics": len(state.next)}, 0)
 
     def columns(self, state: Counted) -> Columns:
         numbers = [state.next.get(topic, 0) for topic in SOURCE_TOPICS]

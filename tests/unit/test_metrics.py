@@ -14,8 +14,21 @@ from pipeline.core.reasons import Reject
 UNITS = (
     "events", "records", "batches", "seconds", "rows", "inserts", "errors", "rivals", "bytes", "ready", "drift",
     "rebalances", "refused", "entries", "failures", "info", "crossings",
+    "used", "remaining", "ratio", "dropped", "accounts", "alerts", "deliveries",
 )  # fmt: skip
-LABELS = {"topic", "reason", "partition", "table", "comparison", "kind", "version", "rules"}
+LABELS = {
+    "topic",
+    "reason",
+    "partition",
+    "table",
+    "comparison",
+    "kind",
+    "version",
+    "rules",
+    "account_id",
+    "band",
+    "state",
+}
 
 
 def test_names_follow_the_convention() -> None:
