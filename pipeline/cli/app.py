@@ -35,12 +35,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Fill fresh tables from the whole journal and exchange them with the live ones.",
     ),
     "query": ("pipeline.cli.clickhouse:query", "Ask ClickHouse."),
+    "plan set": ("pipeline.cli.plan:set_", "Set an account's plan; --dry-run shows what would change."),
+    "plan show": ("pipeline.cli.plan:show", "The plan that holds for an account, and its history."),
+    "plan list": ("pipeline.cli.plan:list_", "All accounts with their plans."),
+    "allowance show": ("pipeline.cli.allowance:show", "How an account stands: used, forecast, alerts, what used it."),
+    "allowance what-if": (
+        "pipeline.cli.allowance:what_if",
+        "Whether and when a planned sending exhausts the allowance.",
+    ),
+    "top": ("pipeline.cli.top:top", "Live table of accounts: used, forecast, exhaustion, burn."),
     "journal show": ("pipeline.cli.journal:show", "The journal, record by record."),
     "journal verify": ("pipeline.cli.journal:verify", "Check the journal's chain: rivals, gaps, positions."),
 }
 GROUPS = {
     "topics": "The topics: plan and apply their shape.",
     "rebuild": "Make a projection of the journal anew.",
+    "plan": "What accounts may use: set, show, list.",
+    "allowance": "Allowances: how they stand, and what a sending would make of them.",
     "journal": "The journal: look into it and check it.",
 }
 _PREFACE = "Value error, "  # what typer's parser puts before a choice that is none

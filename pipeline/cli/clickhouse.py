@@ -35,7 +35,7 @@ class Output(StrEnum):
 
 
 @contextmanager
-def _clickhouse(seconds_max: int, database: bool) -> Iterator[Service]:
+def connected(seconds_max: int, database: bool) -> Iterator[Service]:
     """A connection, closed at the end; its faults end the command with one message."""
     from connectors.clickhouse.migrations import MigrationRefused
     from connectors.clickhouse.service import Refused, Service, Unavailable
@@ -69,7 +69,7 @@ def migrate(
     from connectors.clickhouse import migrations
     from connectors.clickhouse.settings import QUERY_SECONDS_MAX
 
-    with _clickhouse(QUERY_SECONDS_MAX, database=False) as service:
+    with connected(QUERY_SECONDS_MAX, database=False) as service:
         steps = migrations.find(service)
         pending = {step.migration.number for step in steps if step.status is migrations.Status.PENDING}
         if pending and not dry_run:
@@ -166,7 +166,7 @@ def query(
     if not sql.strip(" \t\r\n;"):
         console.fail('no statement to ask; give one, such as tally query "SELECT 1"', console.Exit.USAGE)
     given = _parameters(sql, param or [])
-    with _clickhouse(QUERY_SECONDS_MAX, database=True) as service:
+    with connected(QUERY_SECONDS_MAX, database=True) as service:
         if format_ is Output.CSV:
             _csv(service, sql, given)
             return

@@ -34,6 +34,7 @@ ACTIVITIES_MAX = 1024  # types of a plan's own set
 _KEPT_IDS = ("account_id", "source", "profile_id", "campaign_id")
 
 Why = tuple[Reject, str]
+_Check = Callable[[Mapping[str, Any]], Why | None]
 
 
 def is_nobody(name: str) -> bool:
@@ -72,7 +73,8 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
     names = pc.utf8_lower(pc.utf8_trim_whitespace(events.columns["profile_id"]))
     nobody = _mask(pc.and_(pc.is_in(names, pa.array(sorted(NOBODY))), pc.is_valid(names)))
     faults.add(nobody, Reject.NOBODY, "profile_id")
-    checks = {"profile_merged": merge_fault, "profile_split": split_fault, "account_plan_set": _plan_of(vocabulary)}
+    plan: _Check = functools.partial(plan_fault, vocabulary)
+    checks = {"profile_merged": merge_fault, "profile_split": split_fault, "account_plan_set": plan}
     for row in np.flatnonzero(types.mask(t in checks for t in types.values) & ~faults.bad).tolist():
         if why := checks[types.at(row) or ""](events.one(row)):
             faults.add_one(row, *why)
@@ -146,11 +148,8 @@ def _ids(named: dict[str, list[str]]) -> Why | None:
     return None
 
 
-def _plan_of(vocabulary: Vocabulary) -> Callable[[dict[str, Any]], Why | None]:
-    return functools.partial(_plan, vocabulary)
-
-
-def _plan(vocabulary: Vocabulary, event: dict[str, Any]) -> Why | None:
+def plan_fault(vocabulary: Vocabulary, event: Mapping[str, Any]) -> Why | None:
+    """Why a plan is invalid in itself: the reason, and words that begin with the field."""
     plan = event["plan"]
     if plan is None:
         return Reject.MISSING_FIELD, "plan"
