@@ -56,7 +56,8 @@ def cases_of(day: int, count: int, seed: int) -> Iterator[Case]:
 
 
 def _fit(band: Band) -> Fit:
-    cost, held = 0.0, []
+    cost = 0.0
+    held: list[float] = []
     for cases in _taken.values():
         more, share = cost_of(band, cases)
         cost, held = cost + more, [*held, share]
