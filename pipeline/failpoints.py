@@ -47,6 +47,15 @@ class Failpoint(Enum):
     SINK_STOPPING = "sink.stopping", "a stop was asked for; what is owed is not committed"
     SINK_STOPPED = "sink.stopped", "all is committed that a stop commits; the group is not left"
 
+    NOTIFY_BEGUN = "notify.begun", "it is known how far the alerts' topic has come; nothing of the journal is read"
+    NOTIFY_BEFORE_ALERTS = "notify.before_alerts", "alerts were read from the journal; nothing is sent"
+    NOTIFY_ALERTS_SENT = "notify.alerts_sent", "alerts lie in their topic; their transaction is open"
+    NOTIFY_AFTER_ALERTS = "notify.after_alerts", "alerts and the position behind them are there; the process goes on"
+    NOTIFY_BEFORE_REQUEST = "notify.before_request", "an alert is due and the partition is ours; nothing is requested"
+    NOTIFY_ANSWERED = "notify.answered", "the endpoint has answered; no receipt says so"
+    NOTIFY_RECEIPTS_SENT = "notify.receipts_sent", "receipts lie in their topic; their transaction is open"
+    NOTIFY_AFTER_RECEIPTS = "notify.after_receipts", "receipts are there; the process goes on"
+
     def __init__(self, label: str, moment: str) -> None:
         self.label = label
         self.moment = moment

@@ -72,7 +72,8 @@ def fetch(settings: Settings, schema_id: int) -> dict[str, Any]:
 def subjects(settings: Settings, file: str) -> list[str]:
     """Where a file is registered: `<topic>-value` of every topic that carries it, with the deployment's prefix."""
     kind = schema_ids.kind_of(file)
-    carrying = [name for name in topics.SOURCE_TOPICS if topics.schema_of(name) == kind] or [topics.JOURNAL]
+    others = {"journal": topics.JOURNAL, "alert": topics.ALERTS, "receipt": topics.RECEIPTS}
+    carrying = [name for name in topics.SOURCE_TOPICS if topics.schema_of(name) == kind] or [others[kind]]
     return [f"{topics.physical(settings.topics.prefix, name)}-value" for name in carrying]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import types
 import typing
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -16,6 +17,8 @@ from pipeline.settings_sources import env_name
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
+
+SECRET_BYTES = (24, 64)  # of a webhook's secret, as the Standard Webhooks have it
 
 
 def fault_of(name: str, field: FieldInfo | None, error: Mapping[str, Any], given: object) -> Fault:
@@ -60,7 +63,8 @@ def contradictions(settings: Settings, wrong: Container[str] = ()) -> list[Fault
         (_sasl, ("kafka.security_protocol",)),
         (_ssl, ("kafka.security_protocol",)),
         (_topics, ("topics.min_insync_replicas", "topics.replication_factor")),
-        (_groups, ("worker.group_id", "sink.group_id")),
+        (_groups, ("worker.group_id", "sink.group_id", "notify.group_id")),
+        (_webhook, ("notify.url",)),
         (_rules, ("rules.window_days", "rules.unique_days")),
         (_accounts, ("schema_registry.url", "clickhouse.url")),
     )
@@ -130,6 +134,34 @@ def _groups(settings: Settings) -> _Found:
     if settings.worker.group_id == settings.sink.group_id:
         mend = "Give worker and sink groups of their own"
         yield "sink.group_id", f"the same as TALLY_WORKER__GROUP_ID, {settings.sink.group_id}", mend
+    notify = settings.notify.group_id
+    for name in ("worker", "sink"):
+        if settings.value(f"{name}.group_id") in (notify, f"{notify}-webhook"):
+            taken = f"with its webhook's group, {notify}-webhook, the same as {env_name(f'{name}.group_id')}"
+            yield "notify.group_id", taken, "Give `tally notify` groups of its own"
+
+
+def _webhook(settings: Settings) -> _Found:
+    notify = settings.notify
+    make = f'make one: echo "whsec_$(openssl rand -base64 {SECRET_BYTES[0]})"'
+    if notify.secret is None:
+        if notify.url is not None:
+            yield "notify.secret", "missing, since TALLY_NOTIFY__URL is given and what is sent is signed", f"To {make}"
+        return
+    if notify.url is None:
+        yield "notify.url", "missing, since a secret for it is given", "Set it, or unset the secret"
+    secrets = notify.secret.get_secret_value().split()
+    if not secrets or not all(_is_webhook_secret(secret) for secret in secrets):
+        low, high = SECRET_BYTES
+        yield "notify.secret", f"the value given is not whsec_ and base64 of {low} to {high} bytes", f"To {make}"
+
+
+def _is_webhook_secret(text: str) -> bool:
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return text.startswith("whsec_") and SECRET_BYTES[0] <= len(key) <= SECRET_BYTES[1]
 
 
 def _rules(settings: Settings) -> _Found:

@@ -183,7 +183,7 @@ class Notify(Section):
     )
     secret: SecretStr | None = Field(
         None,
-        description="Signs what is sent: whsec_ and base64; to change it, the new and the old one with a blank between.",
+        description="Signs what is sent: whsec_ and base64. To change it: the new one, a blank, the old one.",
     )
     secret_file: Path | None = Field(None, description="File with that secret.")
     timeout_seconds: int = Field(10, ge=1, le=60, description="What an answer may take.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.settings import Settings
-from pipeline.topics import ALL_TOPICS, JOURNAL, physical
+from pipeline.topics import ALL_TOPICS, JOURNAL, NOTIFY_TOPICS, physical
 
 # Of a source's record: an event's body (1 MiB at most), its frame, key and headers, in a batch of its own.
 SOURCE_MESSAGE_BYTES = 2 * 1024 * 1024
@@ -81,14 +81,12 @@ def wanted(settings: Settings) -> list[Topic]:
         "retention.bytes": _FOR_EVER,
         "max.message.bytes": str(topics.journal_message_bytes),
     }
+    configs = dict.fromkeys(ALL_TOPICS, source) | {JOURNAL: journal}
+    # Each key's last record is kept for ever: none that said the same for good may be lost with the time.
+    configs |= dict.fromkeys(NOTIFY_TOPICS, common | {"cleanup.policy": "compact"})
     return [
-        Topic(
-            physical(topics.prefix, name),
-            topics.partitions,
-            topics.replication_factor,
-            journal if name == JOURNAL else source,
-        )
-        for name in ALL_TOPICS
+        Topic(physical(topics.prefix, name), topics.partitions, topics.replication_factor, of_topic)
+        for name, of_topic in configs.items()
     ]
 
 

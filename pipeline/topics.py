@@ -15,7 +15,10 @@ _OTHERS: dict[str, Schema] = {"events.profile": "profile", "events.account": "ac
 
 SOURCE_TOPICS: tuple[str, ...] = TOPICS
 JOURNAL = "journal"
-ALL_TOPICS: tuple[str, ...] = (*SOURCE_TOPICS, JOURNAL)
+ALL_TOPICS: tuple[str, ...] = (*SOURCE_TOPICS, JOURNAL)  # what a worker requires
+ALERTS = "allowance.alerts"  # a projection of the journal, for others to read
+RECEIPTS = "allowance.receipts"  # what became of each alert at the webhook
+NOTIFY_TOPICS: tuple[str, ...] = (ALERTS, RECEIPTS)  # what `tally notify` alone requires
 SCHEMAS: tuple[Schema, ...] = ("channel", "profile", "account", "crm")
 
 

@@ -25,6 +25,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics apply": ("pipeline.cli.topics:apply", "Create and configure the topics."),
     "migrate": ("pipeline.cli.clickhouse:migrate", "Bring ClickHouse's tables and views up to date."),
     "worker": ("pipeline.cli.worker:worker", "Run a worker: events to journal."),
+    "notify": ("pipeline.cli.notify:notify", "Run the alerts' service: journal to topic and webhook."),
+    "alerts list": ("pipeline.cli.alerts:list_", "Every alert, with what became of it at the webhook."),
+    "alerts retry": ("pipeline.cli.alerts:retry", "Ask for parked alerts to be sent again."),
     "sink": ("pipeline.cli.clickhouse:sink", "Run a sink: journal to ClickHouse."),
     "produce": ("pipeline.cli.produce:produce", "Publish events from JSON lines."),
     "simulate": ("pipeline.cli.simulate:simulate", "Publish seeded, realistic traffic."),
@@ -50,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS = {
     "topics": "The topics: plan and apply their shape.",
     "rebuild": "Make a projection of the journal anew.",
+    "alerts": "Alerts: list them, send parked ones again.",
     "plan": "What accounts may use: set, show, list.",
     "allowance": "Allowances: how they stand, and what a sending would make of them.",
     "journal": "The journal: look into it and check it.",

@@ -309,9 +309,12 @@ def stream(rows: list[Row]) -> bytes:
     return bytes(out.getvalue())
 
 
-def chained(records: list[journal.Record], chance: random.Random) -> list[bytes]:
-    """The records as the journal holds them, with rivals' and stray ones in between that readers must ignore."""
-    values, last = [], 0
+def chained(records: list[journal.Record], chance: random.Random, last: int = 0) -> list[bytes]:
+    """The records as the journal holds them, with rivals' and stray ones in between that readers must ignore.
+
+    `last`: the id of the valid record before the first one.
+    """
+    values = []
     for record in records:
         link = journal.Link(chance.getrandbits(64) or 1, last, "worker")
         values.append(journal.encode(record, link))

@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -184,14 +184,17 @@ class World:
         }
 
 
-class Running:
-    """A sink's process."""
+SINK = ("-m", "pipeline.cli.app", "sink")
 
-    def __init__(self, settings: Mapping[str, str], log: Path) -> None:
+
+class Running:
+    """A process: a sink, unless told otherwise what Python runs."""
+
+    def __init__(self, settings: Mapping[str, str], log: Path, command: Sequence[str] = SINK) -> None:
         self._log = log
         plain = {name: value for name, value in os.environ.items() if not name.startswith("TALLY_")}
         with log.open("wb") as file:
-            self.process = _spawn(plain | dict(settings), file)
+            self.process = _spawn(plain | dict(settings), file, command)
 
     @property
     def log(self) -> str:
@@ -225,9 +228,10 @@ class Running:
             self.kill()
 
 
-def _spawn(environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pipeline.cli.app", "sink"]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+def _spawn(environment: dict[str, str], log: IO[bytes], command: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+    )
 
 
 def await_that(holds: Callable[[], bool], what: Callable[[], str]) -> None:

@@ -24,6 +24,8 @@ def test_the_committed_schemas_are_those_of_the_lock() -> None:
         "events/account.v1.avsc": 3,
         "events/crm.v1.avsc": 4,
         "journal.v1.avsc": 5,
+        "alert.v1.avsc": 6,
+        "receipt.v1.avsc": 7,
     }
 
 

@@ -125,9 +125,11 @@ def at(url: str, prefix: str = "", **login: Any) -> settings.Settings:
 def test_every_schema_is_registered_under_each_topic_that_carries_it(url: str, registered: Registered) -> None:
     ids = schema_ids.resolve(at(url, prefix="eu."))
     assert ids == {file: FIRST_ID + place for place, file in enumerate(schema_ids.committed())}
-    assert len(registered.subjects) == 12
+    assert len(registered.subjects) == 14
     assert registered.subjects["eu.events.email-value"] == registered.subjects["eu.events.web-value"] == [ids[CHANNEL]]
     assert registered.subjects["eu.journal-value"] == [ids["journal.v1.avsc"]]
+    assert registered.subjects["eu.allowance.alerts-value"] == [ids["alert.v1.avsc"]]
+    assert registered.subjects["eu.allowance.receipts-value"] == [ids["receipt.v1.avsc"]]
 
 
 def test_what_is_registered_already_is_only_looked_up(url: str, registered: Registered) -> None:

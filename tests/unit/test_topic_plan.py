@@ -13,6 +13,7 @@ from pipeline.settings import load
 from pipeline.topic_plan import Change, Found, Topic, compare, wanted
 
 ROOT = Path(__file__).parent
+EVERY = (*topics.ALL_TOPICS, *topics.NOTIFY_TOPICS)
 
 
 def plan(**overrides: object) -> list[Topic]:
@@ -28,7 +29,7 @@ def as_found(planned: list[Topic], **changes: object) -> dict[str, Found]:
 
 
 def test_the_topics_are_those_of_the_flow_with_their_prefix() -> None:
-    assert [topic.name for topic in plan(topics__prefix="x.")] == [f"x.{name}" for name in topics.ALL_TOPICS]
+    assert [topic.name for topic in plan(topics__prefix="x.")] == [f"x.{name}" for name in EVERY]
     assert {topic.partitions for topic in plan(topics__partitions=6)} == {6}
 
 
@@ -40,6 +41,8 @@ def test_sources_take_the_brokers_clock_and_the_journal_is_kept_for_ever() -> No
     assert journal["retention.ms"] == journal["retention.bytes"] == "-1"
     assert journal["cleanup.policy"] == "delete"
     assert journal["max.message.bytes"] == str(16 * 1024 * 1024)
+    for name in topics.NOTIFY_TOPICS:
+        assert by_name.pop(name) == {"cleanup.policy": "compact", "min.insync.replicas": "1"}
     for configs in by_name.values():
         assert configs["message.timestamp.type"] == "LogAppendTime"
         assert configs["retention.ms"] == "7200000"
@@ -52,7 +55,7 @@ def test_the_largest_event_fits_into_a_source() -> None:
 
 def test_an_empty_cluster_gets_every_topic_with_all_its_settings() -> None:
     changes = compare(plan(), {})
-    assert {change.topic for change in changes} == set(topics.ALL_TOPICS)
+    assert {change.topic for change in changes} == set(EVERY)
     assert {change.action for change in changes} == {"create"}
     assert Change("journal", "create", "retention.ms", None, "-1") in changes
 
@@ -123,7 +126,8 @@ def test_a_retention_gets_shorter_only_when_that_is_said() -> None:
 
 def test_a_journal_that_was_compacted_is_refused_once_it_has_records() -> None:
     found = as_found(plan())
-    compacted = {**plan()[-1].configs, "cleanup.policy": "compact"}
+    (journal,) = (topic for topic in plan() if topic.name == topics.JOURNAL)
+    compacted = {**journal.configs, "cleanup.policy": "compact"}
     found["journal"] = Found(4, 1, compacted, records=True)
     (change,) = compare(plan(), found)
     assert (change.action, change.setting) == ("refuse", "cleanup.policy")

@@ -1,0 +1,1 @@
+"""The journal's alerts as the topic `allowance.alerts`, each exactly once."""

@@ -1,0 +1,1 @@
+"""The alerts' topic as signed webhooks, with a receipt for each alert."""
