@@ -6,7 +6,6 @@ one file for each tally process that serves metrics here, which Prometheus watch
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import tempfile
@@ -16,14 +15,13 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.local import ports, prometheus
+from connectors.local import ports, prometheus, targets
 from connectors.local.faults import StackError, tail
 from connectors.local.processes import end, mark, spawn
 from connectors.local.progress import Progress
 from connectors.local.service import Service, Wish
 from pipeline.settings import Settings
 
-FOLDER = "monitoring"
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 READY_SECONDS = 60.0  # 0.3 s on an idle laptop; a long write-ahead log is replayed first
 REQUEST_SECONDS = 2.0  # of one question
@@ -96,7 +94,7 @@ def run_alertmanager(tools: prometheus.Tools, folder: Path, wish: Wish) -> Servi
         "--cluster.listen-address=",  # alone: no gossip port
     ]
     service = _start(("alertmanager", tools.root), command, folder, wish)
-    write_target(folder / "alertmanagers" / "local.json", service.address.removeprefix("http://"))
+    targets.write(folder / "alertmanagers" / "local.json", service.address.removeprefix("http://"))
     return service
 
 
@@ -113,7 +111,7 @@ def prepare(home: Path, webhook: str | None = None, pace: Pace = AS_IN_THE_EXAMP
             f"Prometheus' rules are not at {EXAMPLES}: this tally was installed without its repository's deploy/ "
             "folder. Run it from a clone, or start a Prometheus of your own with the files of deploy/prometheus."
         )
-    folder = home.absolute() / FOLDER
+    folder = home.absolute() / targets.FOLDER
     for part in ("targets", "alertmanagers"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for path in EXAMPLES.glob("*.rules.yml"):
@@ -126,11 +124,6 @@ def prepare(home: Path, webhook: str | None = None, pace: Pace = AS_IN_THE_EXAMP
     sent = "" if webhook is None else f"    webhook_configs:\n      - url: {webhook}\n        send_resolved: true\n"
     _write(folder / "alertmanager.yml", _WEBHOOK.sub(sent, routing))
     return folder
-
-
-def write_target(path: Path, address: str) -> None:
-    """An address for Prometheus to find, whole or not at all."""
-    _write(path, json.dumps([{"targets": [address]}]) + "\n")
 
 
 def answers(service: Service) -> bool:

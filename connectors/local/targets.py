@@ -8,28 +8,45 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 from connectors.local import ports
-from connectors.local.monitoring import FOLDER, write_target
+
+FOLDER = "monitoring"  # of a home; `targets` in it has the files
+_ANY = {"0.0.0.0", "::", ""}  # addresses that mean all of this machine's: loopback is one of them
+
+log = logging.getLogger(__name__)
 
 
 def announce(home: Path, process: str, name: str, host: str, port: int) -> None:
-    """This process serves metrics there from now on.
-
-    Raises:
-        OSError: the home's folder cannot be written.
-    """
+    """This process serves metrics there from now on. Where that cannot be written, the log says so: it serves on."""
     folder = home / FOLDER / "targets"
     if not folder.is_dir():
         return
-    for path in folder.glob(f"{process}-*.json"):
-        if _is_left(path):
-            path.unlink(missing_ok=True)
     path = folder / f"{process}-{quote(name, safe='')}.json"
-    write_target(path, f"{host}:{port}")
+    try:
+        for other in folder.glob(f"{process}-*.json"):
+            if _is_left(other):
+                other.unlink(missing_ok=True)
+        write(path, f"{ports.LOOPBACK if host in _ANY else host}:{port}")
+    except OSError as error:
+        log.warning("Prometheus is not told of this %s: %s: %s", process, path, error.strerror)
+        return
     atexit.register(path.unlink, missing_ok=True)
+
+
+def write(path: Path, address: str) -> None:
+    """An address for Prometheus to find, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as aside:
+        json.dump([{"targets": [address]}], aside)
+    Path(aside.name).replace(path)
 
 
 def _is_left(path: Path) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from connectors.local import targets
 from pipeline import logs, metrics
 from pipeline import settings as settings_module
 from pipeline.cli import console
@@ -98,6 +99,7 @@ def _prepare(settings: Settings) -> None:
     except OSError as error:
         mend = "Set TALLY_WORKER__METRICS_PORT to another, or to 0 for any free one"
         raise Unstartable(f"the metrics cannot be served on {host}:{port}: {error}. {mend}") from error
+    targets.announce(settings.home, metrics.Process.WORKER, settings.worker.name, host, port)
     _require_folder(folder)
     log.info("worker %s: metrics on http://%s:%s/metrics, state in %s", settings.worker.name, host, port, folder)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from connectors.local import monitoring
+from connectors.local import monitoring, targets
 from connectors.local.processes import end
 from connectors.local.prometheus import Tools
 from connectors.local.service import Wish
@@ -92,8 +92,8 @@ def test_the_tests_notice_each_alert_that_fires_never_or_always(
 def test_the_scrape_example_is_what_prometheus_reads(promtool: Path, tmp_path: Path) -> None:
     folder = monitoring.prepare(tmp_path)
     for process in ("worker", "sink", "notify", "audit"):
-        monitoring.write_target(folder / "targets" / f"{process}-1.json", "127.0.0.1:1")
-    monitoring.write_target(folder / "alertmanagers" / "local.json", "127.0.0.1:2")
+        targets.write(folder / "targets" / f"{process}-1.json", "127.0.0.1:1")
+    targets.write(folder / "alertmanagers" / "local.json", "127.0.0.1:2")
     done = run(promtool, "check", "config", "prometheus.yml", folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout + done.stderr
