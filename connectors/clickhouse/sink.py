@@ -27,6 +27,7 @@ from pipeline import metrics
 from pipeline.core.record import UnknownFormat
 from pipeline.failpoints import Failpoint, reached
 from pipeline.settings_sources import env_name
+from pipeline.telemetry.inserted import Inserted
 
 _LOG = logging.getLogger("tally.sink")
 POLL_SECONDS = 0.1  # how long a stop, or a range that lingers, may wait for a record that does not come
@@ -60,6 +61,7 @@ class Sink:
         self._clickhouse = Trouble("ClickHouse", env_name("clickhouse.url"))
         self._reminded = 0.0
         self._measured = 0.0
+        self._inserted = Inserted()
         self.rows = 0  # inserted so far
 
     @property
@@ -88,6 +90,7 @@ class Sink:
         try:
             while not stop.is_set():
                 self._step()
+                self._measure(time.monotonic())
                 watch()
             reached(Failpoint.SINK_STOPPING)
             self._settle(leaving=True)
@@ -119,7 +122,6 @@ class Sink:
                 for lane in self._due(now):
                     self._advance(lane)
                 self._settle()
-            self._measure(now)
         except KafkaAway as error:
             self._kafka.met(error, time.monotonic())
         except Unavailable as error:
@@ -140,6 +142,7 @@ class Sink:
         self._lanes.clear()
         self._owed.clear()
         self._refused.clear()
+        self._inserted.forget()
         _LOG.info("partitions now: %s", ", ".join(map(str, sorted(self._source.assigned))) or "none")
 
     def _begin(self) -> None:
@@ -151,6 +154,7 @@ class Sink:
         for partition in new[:free]:
             try:
                 self._lanes[partition] = self._lane(partition)
+                self._inserted.begin(partition)
             except JournalGone as error:
                 self._refuse(partition, str(error))
         reached(Failpoint.SINK_BEFORE_FIRST_READ)
@@ -180,6 +184,11 @@ class Sink:
             lane.take(entry.offset, entry.value, time.monotonic())
         except JournalGone as error:
             self._refuse(entry.partition, str(error))
+            return
+        if entry.offset >= lane.committed.offset:
+            self._inserted.take(entry.partition, entry.offset, entry.journaled_ms)
+        elif entry.offset == lane.committed.at:
+            self._inserted.find(entry.partition, entry.value)
 
     def _due(self, now: float) -> list[Lane]:
         due = [lane for lane in self._lanes.values() if lane.due(now)]
@@ -212,6 +221,8 @@ class Sink:
         if range_.ignored:
             metrics.JOURNAL_IGNORED_RECORDS.inc(range_.ignored)
         lane.finish()
+        until = range_.decided[-1].record.stream_time if range_.decided else None
+        self._inserted.complete(lane.partition, lane.committed.offset, until)
         self._owed.add(lane.partition)
 
     def _insert(self, partition: int, range_: Range, table: str, content: rows.Content) -> None:
@@ -246,6 +257,7 @@ class Sink:
         self._lanes.pop(partition, None)
         self._owed.discard(partition)
         self._refused[partition] = why
+        self._inserted.refuse(partition)
         self._source.read({p: lane.next for p, lane in self._lanes.items()})
         self._reminded = time.monotonic()
         _LOG.error("journal partition %d is refused: %s", partition, why)
@@ -256,7 +268,7 @@ class Sink:
         self._measured = now
         for partition, lane in self._lanes.items():
             high = self._source.high(partition)
-            metrics.SINK_LAG_RECORDS.labels(str(partition)).set(max(0, high - lane.committed.offset))
+            self._inserted.measure(partition, max(0, high - lane.committed.offset))
         if self._refused and now - self._reminded >= REMIND_SECONDS:
             self._reminded = now
             for partition, why in sorted(self._refused.items()):

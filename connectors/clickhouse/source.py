@@ -58,11 +58,12 @@ class PartitionLost(Exception):
 
 
 class Entry(NamedTuple):
-    """A journal record as Kafka has it."""
+    """A journal record as Kafka has it, and since when, Unix milliseconds."""
 
     partition: int
     offset: int
     value: bytes | None
+    journaled_ms: int
 
 
 class Gone(NamedTuple):
@@ -127,7 +128,7 @@ class Source:
         if error is None:
             assert partition is not None, "a record has its place"
             assert offset is not None, "a record has its place"
-            return Entry(partition, offset, message.value())
+            return Entry(partition, offset, message.value(), message.timestamp()[1])
         if error.code() in _GONE and partition is not None:
             return Gone(partition, f"{error.str()}. {ranges.MEND}")
         if error.fatal() or error.code() in _FOR_GOOD:

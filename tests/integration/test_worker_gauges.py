@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from confluent_kafka import Producer
 from pipeline.topics import physical
 from tests.contract.workers import ROOT, Deployment, wait_until
 from tests.events import SEED, event, frame, plan, topic_of
+from tests.integration import scrape
 
 PARTITIONS = 4
 NEAR = [f"near-{n}" for n in range(12)]  # at nine tenths
@@ -26,8 +26,6 @@ FREE = ["free-0", "free-1"]  # without a plan
 WAIT_S = 60.0  # for what takes 5 to 15 s: the session of a worker that is stopped, a look, a busy machine
 STOPPED_S = 10.0  # above the session of 6 s
 AFTER_S = 6.0  # so long is a worker watched that goes on
-
-Shown = dict[str, float]  # by series
 
 
 class Running:
@@ -50,21 +48,16 @@ class Running:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env={**kept, **variables}, stderr=log, stdout=log)
         deployment.processes.append(self.process)
-        wait_until(lambda: "metrics on" in self.told(), WAIT_S, self.told)
-        found = re.search(r"metrics on (http://\S+)", self.told())
-        assert found is not None
-        self.address = found.group(1).rstrip(",")
+        wait_until(lambda: bool(scrape.address(self.told())), WAIT_S, self.told)
 
     def told(self) -> str:
         return self.log.read_text()
 
     def text(self) -> str:
-        with urllib.request.urlopen(self.address, timeout=10) as answer:
-            return str(answer.read().decode())
+        return scrape.text(self.told())
 
-    def shown(self) -> Shown:
-        lines = (line.rpartition(" ") for line in self.text().splitlines() if not line.startswith("#"))
-        return {series: float(value) for series, _, value in lines}
+    def shown(self) -> dict[str, float]:
+        return scrape.shown(self.text())
 
     def accounts(self) -> set[str]:
         return {found for series in self.shown() for found in re.findall(r'^tally_\w+\{account_id="(.*)"\}', series)}
@@ -107,10 +100,7 @@ def test_each_account_is_shown_by_one_worker_through_a_stop_and_its_end(deployme
     wait_until(lambda: banded(first, second) == (6, 12, 2), WAIT_S, lambda: str(banded(first, second)))
     for worker in (first, second):
         holds_health(worker)
-        checked = subprocess.run(
-            [promtool, "check", "metrics"], input=worker.text(), text=True, capture_output=True, check=False
-        )
-        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+        assert scrape.checked(promtool, worker.text()) == ""
 
     first.process.send_signal(signal.SIGSTOP)
     stopped_at = time.monotonic()
