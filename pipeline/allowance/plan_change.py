@@ -7,6 +7,7 @@ Time: UTC microseconds; the plan's own instant is the only clock.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -80,14 +81,19 @@ def completed(given: Given, present: Plan | None) -> list[Told]:
     origin = "default" if present is None else "kept"
     told = [Told("allowance", given.allowance, "given")]
     for field, own, other in zip(Given._fields[1:], given[1:], rest, strict=True):
-        told.append(Told(field, other, origin) if own is None else Told(field, own or None, "given"))
-    return [one._replace(value=one.value or ()) if one.field == "thresholds" else one for one in told]
+        told.append(Told(field, other, origin) if own is None else Told(field, own, "given"))
+    return [one._replace(value=None) if one.field == "activities" and one.value == () else one for one in told]
 
 
 def event(account: str, told: Sequence[Told], occurred_at: str) -> dict[str, Any]:
     """The event of a plan, with the fields of SEMANTICS 9; `occurred_at` is RFC 3339."""
     plan = {one.field: list(one.value) if isinstance(one.value, tuple) else one.value for one in told}
     return {"account_id": account, "source": SOURCE, "type": TYPE, "occurred_at": occurred_at, "plan": plan}
+
+
+def line(said: Mapping[str, Any]) -> bytes:
+    """The event as a line of JSON, as `tally produce` reads them."""
+    return json.dumps(said).encode()
 
 
 def plan_of(account: str, told: Sequence[Told], at: int) -> Plan:

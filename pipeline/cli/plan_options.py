@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -69,7 +68,7 @@ def checked(settings: Settings, types: Vocabulary, account: str, at: int) -> Cal
         event = plan_change.event(account, told, rfc3339.text(at))
         if fault := validate.plan_fault(types, event):
             _wrong(_words(fault[1], event["plan"], types))
-        found = translator.translate(json.dumps(event).encode(), 1)
+        found = translator.translate(plan_change.line(event), 1)
         if isinstance(found, Fault):
             _wrong(f"ACCOUNT {account!r}: {found.reason}" if found.field == "account_id" else str(found))
         return found
