@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from connectors.alerts.settings import (
+    ENTRIES_MAX,
     LOOK_BACK,
     REQUEST_SECONDS_MAX,
     TRANSACTION_MS,
@@ -104,7 +105,9 @@ class Log:
         try:
             place = TopicPartition(topics.physical(self._prefix, topic), partition, begin)
             consumer.assign([place])
-            while messages := consumer.consume(1_000, REQUEST_SECONDS_MAX):
+            # To wait for the first alone: `consume` waits until it has as many as it may take.
+            while (first := consumer.poll(REQUEST_SECONDS_MAX)) is not None:
+                messages = [first, *consumer.consume(ENTRIES_MAX, 0.0)]
                 kept = list(itertools.takewhile(lambda message: self._is_record(message, end), messages))
                 yield from kept
                 if len(kept) < len(messages):

@@ -146,7 +146,9 @@ class Source:
             KafkaException: it cannot go on.
         """
         self._away = None
-        messages = self._consumer.consume(ENTRIES_MAX, seconds)
+        # To wait for the first alone: `consume` waits until it has as many as it may take.
+        first = self._consumer.poll(seconds)
+        messages = [] if first is None else [first, *self._consumer.consume(ENTRIES_MAX, 0.0)]
         if not messages and self._away is not None:
             raise KafkaAway(f"Kafka at {self.address}: {self._away}")
         return [found for message in messages if (found := self._found(message)) is not None]

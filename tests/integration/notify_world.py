@@ -140,7 +140,8 @@ class World:
         try:
             consumer.assign([TopicPartition(f"{self.name}.{topic}", p, 0) for p in range(PARTITIONS)])
             while len(ended) < PARTITIONS:
-                for message in consumer.consume(1_000, 10.0):
+                for message in [consumer.poll(10.0), *consumer.consume(1_000, 0.0)]:
+                    assert message is not None, f"nothing of {topic} for 10 s"
                     error = message.error()
                     if error is not None:
                         assert error.code() == KafkaError._PARTITION_EOF, error
