@@ -12,6 +12,7 @@ from importlib import metadata
 
 import aiokafka.client as client
 import aiokafka.consumer.fetcher as fetcher
+import aiokafka.consumer.group_coordinator as coordinator
 import faust.app.base as app
 import faust.assignor.partition_assignor as assignor
 import faust.transport.conductor as conductor
@@ -97,6 +98,9 @@ DIGESTS = {
     "Fetcher._create_fetch_waiter": "61d840568746477e",
     "Fetcher._fetch_requests_routine": "2a8ec5932644c9b0",
     "Fetcher._proc_fetch_request": "59bf948fff47eed5",
+    "GroupCoordinator._do_heartbeat": "dc1d6632aaa68e96",
+    "GroupCoordinator._send_req": "fa4b12e914ce9fcf",
+    "AIOKafkaClient.send": "246b277687d7b687",
 }
 
 SOURCES = {
@@ -136,6 +140,9 @@ SOURCES = {
     "Fetcher._create_fetch_waiter": fetcher.Fetcher._create_fetch_waiter,
     "Fetcher._fetch_requests_routine": fetcher.Fetcher._fetch_requests_routine,
     "Fetcher._proc_fetch_request": fetcher.Fetcher._proc_fetch_request,
+    "GroupCoordinator._do_heartbeat": coordinator.GroupCoordinator._do_heartbeat,
+    "GroupCoordinator._send_req": coordinator.GroupCoordinator._send_req,
+    "AIOKafkaClient.send": client.AIOKafkaClient.send,
 }
 
 
