@@ -71,6 +71,7 @@ def compare(service: Service) -> list[Difference]:
             _unsure(database),
         ),
         _Comparison("allowance_cycles", [views.allowance(database, all_)], [allowance(database, all_)]),
+        _Comparison("allowance_burn", [views.burn(database, all_)], [burn(database, all_)]),
     )
     found = [difference for comparison in comparisons for difference in _differences(service, comparison)]
     return found + conserved(service)
@@ -165,6 +166,14 @@ def allowance(database: str, scope: Scope) -> Select:
 LEFT JOIN ({ends}) AS c ON e.account_id = c.account_id AND e.cycle_start = c.cycle_start
 GROUP BY e.account_id, e.cycle_start"""
     return Select(("e.account_id", "e.cycle_start"), numbers, rest)
+
+
+def burn(database: str, scope: Scope) -> Select:
+    """Activities by cycle, campaign, channel and type."""
+    keys = ("account_id", "cycle_start", "campaign_id", "channel", "type")
+    which = f"activity > 0 AND hits = 1 AND NOT is_test AND {scope.of_accounts()} AND {scope.of_journal()}"
+    rest = f"FROM {database}.events WHERE {which} GROUP BY {', '.join(keys)}"
+    return Select(keys, {"used": "sum(activity)"}, rest)
 
 
 def profiles(database: str, scope: Scope) -> Select:

@@ -14,6 +14,7 @@ ENGAGEMENT = (
 )
 ALLOWANCE = ("used_as_corrected", "used_as_closed", "allowance", "cycle_end")
 NO_PLAN = -1  # where the number `allowance` is null
+BURN = ("used",)
 ALERTS = ("alerts", "used", "allowance", "occurred_at")
 THRESHOLD_PARTS = 1_000_000  # a threshold in a key is a whole number of millionths
 PERSONS = ("moved", "digest")
@@ -85,6 +86,12 @@ def allowance(database: str, scope: Scope) -> Select:
     return Select(
         ("account_id", "cycle_start"), numbers, f"FROM {database}.allowance_cycles WHERE {scope.of_accounts()}"
     )
+
+
+def burn(database: str, scope: Scope) -> Select:
+    """`allowance_burn`."""
+    keys = ("account_id", "cycle_start", "campaign_id", "channel", "type")
+    return Select(keys, _same(BURN), f"FROM {database}.allowance_burn WHERE {scope.of_accounts()}")
 
 
 def alerts(database: str, scope: Scope) -> Select:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     ENGAGEMENT = "engagement"
     ALLOWANCE = "allowance"
+    BURN = "burn"
     ALERTS = "alerts"
     PERSONS = "persons"
     PROFILES = "profiles"
@@ -25,6 +26,7 @@ class Kind(StrEnum):
 COORDINATES: Mapping[Kind, tuple[str, ...]] = {
     Kind.ENGAGEMENT: ("account", "campaign", "channel", "day"),
     Kind.ALLOWANCE: ("account", "cycle"),
+    Kind.BURN: ("account", "cycle", "campaign", "channel", "type"),
     Kind.ALERTS: ("account", "cycle", "kind", "threshold"),
     Kind.PERSONS: ("account", "profile"),
     Kind.PROFILES: ("account",),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from connectors.clickhouse.ranges import NOWHERE, Position
-from connectors.clickhouse.views import ALERTS, ALLOWANCE, CONSERVATION, ENGAGEMENT, OFFSETS, PERSONS, ROLLUP
+from connectors.clickhouse.views import ALERTS, ALLOWANCE, BURN, CONSERVATION, ENGAGEMENT, OFFSETS, PERSONS, ROLLUP
 from pipeline.audit.comparison import Kind, Side
 from pipeline.audit.faults import AuditFailed
 from pipeline.audit.folded import UNIQUES, Absolutes, Moved, first_day, uniques
@@ -98,6 +98,8 @@ class Fold:
                     Side(JOURNAL_ROWS, ("used_as_corrected",), sums.used(accounts)),
                     Side(STATE, ALLOWANCE, self._absolutes.allowance(accounts)),
                 ]
+            case Kind.BURN:
+                return [Side(JOURNAL_ROWS, BURN, sums.burn(accounts))]
             case Kind.ALERTS:
                 return [Side(JOURNAL_ROWS, ALERTS, self._absolutes.alerts(accounts))]
             case Kind.PERSONS:

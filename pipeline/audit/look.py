@@ -179,6 +179,7 @@ class Looks:
         sides = {
             Kind.ENGAGEMENT: [self._side(VIEW, scope, views.engagement)],
             Kind.ALLOWANCE: [self._side(VIEW, scope, views.allowance)],
+            Kind.BURN: [self._side(VIEW, scope, views.burn)],
             Kind.ALERTS: [self._side(VIEW, scope, views.alerts)],
             Kind.PERSONS: [self._side(VIEW, scope, views.persons)],
             Kind.PROFILES: [self._side(VIEW, scope, views.profiles)],
@@ -204,6 +205,7 @@ class Looks:
         found = {
             Kind.ENGAGEMENT: engagement,
             Kind.ALLOWANCE: self._side(RECOUNT, scope, recount.allowance),
+            Kind.BURN: self._side(RECOUNT, scope, recount.burn),
             Kind.PROFILES: self._side(RECOUNT, scope, recount.profiles),
         }
         sides = {kind: [*told, *([found[kind]] if kind in found else [])] for kind, told in look.sides.items()}

@@ -25,6 +25,7 @@ _ADDRESS = re.compile(r"@|^\+?[\d\s().-]{7,}$")  # an e-mail address, a telephon
 COMPARED: Mapping[Kind, str] = {
     Kind.ENGAGEMENT: "engagement_daily by account, campaign, channel and day",
     Kind.ALLOWANCE: "allowance_cycles by account and cycle",
+    Kind.BURN: "allowance_burn by account, cycle, campaign, channel and type",
     Kind.ALERTS: "allowance_alerts by account, cycle and threshold",
     Kind.PERSONS: "persons: the profiles that stand for another",
     Kind.PROFILES: "persons: how many profiles an account has",

@@ -24,6 +24,7 @@ Numbers = dict[str, int]
 ROWS_WAITING_MAX = 100_000  # rows kept until they are added up: 10 MB
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("account_id", "campaign_id", "channel", "type", "day")
+_BURN_KEYS = ("account_id", "cycle_start", "campaign_id", "channel", "type")
 _UNIQUES = {
     "unique_open": "unique_opened",
     "unique_click": "unique_clicked",
@@ -43,7 +44,7 @@ class Sums:
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._engagement: pa.Table | None = None
-        self._used: Counter[tuple[str, int]] = Counter()  # account, cycle's start in microseconds
+        self._burnt: Counter[tuple[str | int, ...]] = Counter()  # by _BURN_KEYS; starts in microseconds
         self._fates: dict[str, Counter[str]] = {}  # by topic
         self._accounts: set[str] = set()
         self.events = 0
@@ -87,10 +88,18 @@ class Sums:
 
     def used(self, accounts: Collection[str]) -> dict[Key, Numbers]:
         """Activities by account and start of the cycle."""
+        found: dict[Key, Numbers] = {}
+        for (account, start, *_), numbers in self.burn(accounts).items():
+            cycle = found.setdefault((account, start), {"used_as_corrected": 0})
+            cycle["used_as_corrected"] += numbers["used"]
+        return found
+
+    def burn(self, accounts: Collection[str]) -> dict[Key, Numbers]:
+        """Activities by account, start of the cycle, campaign, channel and type."""
         self._add_up()
         return {
-            (account, instant(start)): {"used_as_corrected": events}
-            for (account, start), events in self._used.items()
+            (str(account), instant(int(start)), *map(str, names)): {"used": events}
+            for (account, start, *names), events in self._burnt.items()
             if account in accounts
         }
 
@@ -125,8 +134,8 @@ class Sums:
         self._engagement = _added(together, _KEYS, numbers).select([*_KEYS, *numbers])
         self._accounts.update(pc.unique(rows["account_id"]).to_pylist())
         activities = rows.filter(pc.greater(rows["activity"], 0))
-        for row in _added(activities, ("account_id", "cycle_start"), ("activity",)).to_pylist():
-            self._used[row["account_id"], row["cycle_start"]] += row["activity"]
+        for row in _added(activities, _BURN_KEYS, ("activity",)).to_pylist():
+            self._burnt[tuple(row[name] for name in _BURN_KEYS)] += row["activity"]
         events = rows.filter(pc.not_equal(rows["origin_topic"], ""))
         for row in _added(events, ("origin_topic",), ("event", "origin_offset")).to_pylist():
             self._fate(row["origin_topic"]).update({ROLLUP: row["event"], OFFSETS: row["origin_offset"]})

@@ -297,6 +297,10 @@ TAMPER = {
         ),
         {("allowance", "used_as_corrected")},
     ),
+    "a row of burn added": (
+        "INSERT INTO {db}.burn SELECT * FROM {db}.burn ORDER BY ALL LIMIT 1",
+        {("burn", "used")},
+    ),
     "a row of person_map changed": (
         (
             "INSERT INTO {db}.person_map SELECT * REPLACE ('nobody@shop.example' AS person_id, version + 1 AS version)"
