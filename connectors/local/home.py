@@ -20,6 +20,8 @@ FORMAT_FILE = "format"
 LOCK_FILE = "lock"
 _ODD = frozenset("*?{},\\\n\r")  # in a path: patterns to the engine's INFILE, a list to Kafka's log.dirs
 PARTS = {"kafka": "bootstrap_servers", "clickhouse": "url"}  # of the stack, and what stack.json calls their address
+MONITORING = {"prometheus": "url", "alertmanager": "url"}  # beside them where it is wished
+_ALL = PARTS | MONITORING
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def read(home: Path) -> dict[str, Service]:
     """What stack.json says, by part; empty where there is none or it is unreadable (then it is written anew)."""
     try:
         written = json.loads((home / STACK_FILE).read_text(encoding="utf-8"))
-        return {part: Service.of(written[part], key) for part, key in PARTS.items() if part in written}
+        return {part: Service.of(written[part], key) for part, key in _ALL.items() if part in written}
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return {}
 
@@ -80,7 +82,7 @@ def write(home: Path, services: dict[str, Service]) -> None:
         path.unlink(missing_ok=True)
         return
     content: dict[str, Any] = {"format": FORMAT}
-    content |= {part: service.entry(PARTS[part]) for part, service in services.items()}
+    content |= {part: service.entry(_ALL[part]) for part, service in services.items()}
     aside = path.with_suffix(".new")
     aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     aside.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from connectors.local import clickhouse, companions, home, kafka
+from connectors.local import clickhouse, companions, home, kafka, monitoring
 from connectors.local.stack import is_running
 from pipeline.kafka_security import kafka_client
 from pipeline.lag import Lag, Total, lag, totals
@@ -16,7 +16,7 @@ State = Literal["answers", "runs", "runs, does not answer", "does not answer", "
 
 
 class Part(NamedTuple):
-    """Kafka, ClickHouse, or a service left running beside them."""
+    """Kafka, ClickHouse, what monitors them, or a service left running beside them."""
 
     service: str
     address: str | None
@@ -41,7 +41,8 @@ class Found(NamedTuple):
 
 def inspect(settings: Settings) -> Found:
     """Look at what the settings point at; asks Kafka and ClickHouse, changes nothing."""
-    parts = [_part(settings, name) for name in home.PARTS]
+    known = home.read(settings.home)
+    parts = [_part(settings, name) for name in (*home.PARTS, *(part for part in home.MONITORING if part in known))]
     problems = [_problem(part) for part in parts if part.state != "answers"]
     lags: list[Lag] = []
     if parts[0].state == "answers":
@@ -65,7 +66,7 @@ def _lags(settings: Settings, problems: list[str]) -> list[Lag]:
 
 
 def _part(settings: Settings, name: str) -> Part:
-    given = settings.kafka.bootstrap_servers if name == "kafka" else settings.clickhouse.url
+    given = {"kafka": settings.kafka.bootstrap_servers, "clickhouse": settings.clickhouse.url}.get(name)
     service = home.read(settings.home).get(name)
     if given is not None:
         return Part(name, given, "address", None, "answers" if _answers(settings, name) else "does not answer")
@@ -79,7 +80,9 @@ def _part(settings: Settings, name: str) -> Part:
 
 def _answers(settings: Settings, name: str) -> bool:
     try:
-        if name == "kafka":
+        if name in home.MONITORING:
+            monitoring.await_answer(home.read(settings.home)[name], ANSWER_SECONDS)
+        elif name == "kafka":
             kafka.await_answer(kafka_client(settings), ANSWER_SECONDS)
         else:
             login = clickhouse.login(settings)
@@ -91,7 +94,8 @@ def _answers(settings: Settings, name: str) -> bool:
 
 def _problem(part: Part) -> str:
     if part.state == "not running":
-        return f"{part.service} is not running: start it with `tally up`."
+        command = "tally up --monitoring" if part.service in home.MONITORING else "tally up"
+        return f"{part.service} is not running: start it with `{command}`."
     if part.by == "address":
         return f"{part.service} does not answer at {part.address}: check that it runs and that the address is right."
     return f"{part.service} runs, pid {part.pid}, but does not answer at {part.address}: `tally down`, then `tally up`."

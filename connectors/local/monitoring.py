@@ -6,14 +6,15 @@ one file for each tally process that serves metrics here, which Prometheus watch
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connectors.local import ports, prometheus, targets
 from connectors.local.faults import StackError, tail
@@ -23,6 +24,7 @@ from connectors.local.service import Service, Wish
 from pipeline.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+ANSWER_SECONDS = 10.0  # one that runs must answer within it, or it is said
 READY_SECONDS = 60.0  # 0.3 s on an idle laptop; a long write-ahead log is replayed first
 REQUEST_SECONDS = 2.0  # of one question
 STOP_SECONDS = 15.0  # Prometheus flushes its head: tenths of a second for what one machine has
@@ -32,6 +34,14 @@ RETENTION = "15d"
 NOTIFIED_RETENTION = "900h"  # what was notified is remembered for longer than the longest cycle: nothing twice
 _WEBHOOK = re.compile(r"^    webhook_configs:\n(?:      .*\n)+", re.MULTILINE)
 _TAKEN = "address already in use"
+
+
+class Seen(NamedTuple):
+    """What Prometheus has found: processes to scrape, how many answer, and its firing alerts by name."""
+
+    targets: int
+    answering: int
+    firing: dict[str, int]
 
 
 class Pace(NamedTuple):
@@ -136,6 +146,41 @@ def answers(service: Service) -> bool:
         return False
 
 
+def await_answer(service: Service, seconds: float) -> None:
+    """Return when it says that it is ready.
+
+    Raises:
+        TimeoutError: it does not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not answers(service):
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        time.sleep(POLL_SECONDS)
+
+
+def seen(service: Service) -> Seen:
+    """What a Prometheus has found.
+
+    Raises:
+        StackError: it does not answer.
+    """
+    try:
+        targets = _asked(service, "targets")["activeTargets"]
+        alerts = _asked(service, "alerts")["alerts"]
+    except OSError as error:
+        raise StackError(f"Prometheus does not answer at {service.address}: {error}. See its log.") from None
+    firing = Counter(alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing")
+    return Seen(len(targets), sum(target["health"] == "up" for target in targets), dict(firing))
+
+
+def _asked(service: Service, what: str) -> dict[str, Any]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{service.address}/api/v1/{what}", timeout=REQUEST_SECONDS) as answer:
+        found: dict[str, Any] = json.load(answer)["data"]
+    return found
+
+
 def _write(path: Path, text: str) -> None:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
@@ -154,7 +199,7 @@ def _start(what: tuple[str, Path], command: list[str], folder: Path, wish: Wish)
         listen = f"--web.listen-address={ports.LOOPBACK}:{port}"
         process = spawn([*command, listen, "--log.level=warn"], log, wish.environment, root)
         try:
-            return _ready(name, process, Service(f"http://{ports.LOOPBACK}:{port}", "process"), log, wish)
+            return _ready(name, process, Service(f"http://{ports.LOOPBACK}:{port}", "program"), log, wish)
         except StackError:
             if wish.port is not None or attempt == PORT_ATTEMPTS_MAX or _TAKEN not in tail(log):
                 raise

@@ -13,7 +13,7 @@ def nobody(_marked: Mark) -> None:
     """Is told of no birth."""
 
 
-By = Literal["address", "docker", "jars", "chdb", "process"]
+By = Literal["address", "docker", "jars", "chdb", "program"]
 
 
 class Listener(NamedTuple):

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.local import clickhouse, docker, home, kafka
+from connectors.local import clickhouse, docker, home, kafka, monitoring
 from connectors.local.faults import StackError
 from connectors.local.keeper import Keeper
 from connectors.local.processes import Mark, end, runs
@@ -19,18 +19,31 @@ from connectors.local.service import Service, Wish
 from pipeline.settings import Settings
 
 UNDO_SECONDS = 3.0  # a start that is given up has no data to flush
-STOP_SECONDS = {"kafka": kafka.STOP_SECONDS, "clickhouse": clickhouse.STOP_SECONDS}
+STOP_SECONDS = {
+    "kafka": kafka.STOP_SECONDS,
+    "clickhouse": clickhouse.STOP_SECONDS,
+    "prometheus": monitoring.STOP_SECONDS,
+    "alertmanager": monitoring.STOP_SECONDS,
+}
 _STARTERS: dict[str, Callable[[Settings, Wish, Progress], Service]] = {
     "kafka": kafka.start,
     "clickhouse": clickhouse.start,
+    "prometheus": monitoring.start_prometheus,
+    "alertmanager": monitoring.start_alertmanager,
 }
 
 
 class Wishes(NamedTuple):
-    """How the parts are to be started."""
+    """How the parts are to be started; without a wish for them, neither Prometheus nor Alertmanager."""
 
     kafka: Wish = Wish()
     clickhouse: Wish = Wish()
+    prometheus: Wish | None = None
+    alertmanager: Wish | None = None
+
+    def by_part(self) -> dict[str, Wish]:
+        """Those that there are."""
+        return {part: wish for part, wish in self._asdict().items() if wish is not None}
 
 
 AS_IT_COMES = Wishes()
@@ -73,7 +86,7 @@ class Stopped(NamedTuple):
 def start(
     settings: Settings, *, bound_to_parent: bool = False, progress: Progress = silent, wishes: Wishes = AS_IT_COMES
 ) -> Stack:
-    """Bring up Kafka and ClickHouse by their ladders and write <home>/stack.json.
+    """Bring up Kafka and ClickHouse, and the monitoring if wished, by their ladders and write <home>/stack.json.
 
     `bound_to_parent`: they end when this process does, however it ends; else they outlive it and its terminal.
 
@@ -86,7 +99,7 @@ def start(
         before = {part: service for part, service in recorded.items() if is_running(service)}
         _check_running(settings, before)
         births = _Births(Keeper() if bound_to_parent else None)
-        missing = [part for part in home.PARTS if part not in before]
+        missing = [part for part in wishes.by_part() if part not in before]
         try:
             services = before | _start_parts(settings, missing, births, progress, wishes)
             home.write(settings.home, services)
@@ -96,7 +109,7 @@ def start(
     return Stack(settings.home, services, missing, births.keeper)
 
 
-def stop(folder: Path, parts: Iterable[str] = tuple(home.PARTS)) -> list[Stopped]:
+def stop(folder: Path, parts: Iterable[str] = tuple(_STARTERS)) -> list[Stopped]:
     """Stop those parts of the stack that run and forget those that are gone; returns what was stopped.
 
     Raises:
@@ -143,10 +156,10 @@ def _start_parts(
 ) -> dict[str, Service]:
     """Start parts at the same time; the first fault ends the others' processes, so that nobody waits for them."""
     bound = births.keeper is not None
-    with ThreadPoolExecutor(len(home.PARTS)) as pool:
+    with ThreadPoolExecutor(len(_STARTERS)) as pool:
         futures: dict[str, Future[Service]] = {}
         for part in parts:
-            wish = getattr(wishes, part)._replace(bound_to_parent=bound, born=births.note)
+            wish = wishes.by_part()[part]._replace(bound_to_parent=bound, born=births.note)
             futures[part] = pool.submit(_STARTERS[part], settings, wish, progress)
         try:
             for future in as_completed(futures.values()):
@@ -166,7 +179,7 @@ def _stop_parts(services: dict[str, Service]) -> list[Stopped]:
         assert service.marked is not None
         return Stopped(part, service, end(service.marked, STOP_SECONDS[part]))
 
-    with ThreadPoolExecutor(len(home.PARTS)) as pool:
+    with ThreadPoolExecutor(len(_STARTERS)) as pool:
         return list(pool.map(one, services))
 
 
@@ -174,13 +187,15 @@ def _check_running(settings: Settings, before: dict[str, Service]) -> None:
     """What runs answers, and the settings do not name another one."""
     named = {"kafka": settings.kafka.bootstrap_servers, "clickhouse": settings.clickhouse.url}
     for part, service in before.items():
-        if named[part] is not None:
+        if named.get(part) is not None:
             raise StackError(
                 f"the settings name {part} at {named[part]}, but this home's own {part} runs at {service.address}. "
                 "Run `tally down` first, or unset the address."
             )
         try:
-            if part == "kafka":
+            if part in home.MONITORING:
+                monitoring.await_answer(service, monitoring.ANSWER_SECONDS)
+            elif part == "kafka":
                 kafka.await_answer({"bootstrap.servers": service.address}, kafka.ANSWER_SECONDS)
             else:
                 clickhouse.await_answer(service.address, None, clickhouse.ANSWER_SECONDS)

@@ -11,6 +11,7 @@ from pipeline.cli import console
 
 if TYPE_CHECKING:
     from connectors.clickhouse.service import Service
+    from connectors.local.service import Service as Running
     from connectors.local.stack import Stack
     from pipeline.demo.run import Wanted
     from pipeline.settings import Settings
@@ -30,6 +31,9 @@ def demo(
         bool, typer.Option("--kill", help="Kill worker and sink with SIGKILL, three times, under load.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="Prometheus and Alertmanager too, with our rules.")
+    ] = False,
 ) -> None:
     """Run the whole pipeline here: a real Kafka, the ClickHouse engine, worker, sink, traffic, and a report.
 
@@ -42,6 +46,8 @@ def demo(
         tally demo
 
         tally demo --kill
+
+        tally demo --monitoring --keep
 
         tally demo --events 1000000 --rate 0 --keep
     """
@@ -58,9 +64,8 @@ def demo(
             console.Exit.USAGE,
         )
     try:
-        is_right = _run(
-            settings, Wanted(events, _rate(rate, kill), int(time.time()) if seed is None else seed, kill), keep
-        )
+        wanted = Wanted(events, _rate(rate, kill), int(time.time()) if seed is None else seed, kill)
+        is_right = _run(settings, wanted, keep, monitoring)
     except (StackError, DemoFailed, ServiceDied) as error:
         console.fail(str(error))
     raise SystemExit(int(console.Exit.OK if is_right else console.Exit.DIFFERENT))
@@ -72,13 +77,17 @@ def _rate(rate: int | None, kill: bool) -> int:
     return KILL_RATE if kill else RATE
 
 
-def _run(settings: Settings, wanted: Wanted, keep: bool) -> bool:
+def _run(settings: Settings, wanted: Wanted, keep: bool, monitoring: bool) -> bool:
     from connectors.local import stack
+    from connectors.local.service import Wish
     from pipeline.cli.stack_progress import shown
 
-    console.say("Starting Kafka and ClickHouse (the first time, their files are downloaded) ...")
+    watching = Wish() if monitoring else None
+    wishes = stack.Wishes(prometheus=watching, alertmanager=watching)
+    parts = "Kafka, ClickHouse, Prometheus and Alertmanager" if monitoring else "Kafka and ClickHouse"
+    console.say(f"Starting {parts} (the first time, their files are downloaded) ...")
     with shown() as progress:
-        running = stack.start(settings, bound_to_parent=not keep, progress=progress)
+        running = stack.start(settings, bound_to_parent=not keep, progress=progress, wishes=wishes)
     kept = False
     try:
         is_right = _traffic_and_report(running, wanted, keep)
@@ -100,6 +109,9 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
 
     settings = load()  # once more: the stack's addresses are known now
     console.say(f"Kafka at {settings.kafka_address()}, ClickHouse at {settings.clickhouse_address()}")
+    if "prometheus" in running.services:
+        watched = running.services["prometheus"].address, running.services["alertmanager"].address
+        console.say("Prometheus at {}, Alertmanager at {}".format(*watched))
     console.say(f"Publishing {wanted.events:,} events of seed {wanted.seed} ...")
     prepare()
     place = target(settings)
@@ -116,6 +128,8 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
         earlier = f"; the tables below hold {before:,} of earlier runs too" if before else ""
         console.say(f"{run.totals.read:,} events in {run.seconds:.1f} s{killed}{earlier}\n")
         verdict = show(clickhouse, run.expected(), run.counted())
+        if "prometheus" in running.services:
+            _say_watched(running.services["prometheus"])
         if keep:
             companions.add(settings.home, services.marks())
         kept = keep
@@ -125,6 +139,15 @@ def _traffic_and_report(running: Stack, wanted: Wanted, keep: bool) -> bool:
             services.stop()
     _say_next(keep)
     return verdict.is_right
+
+
+def _say_watched(prometheus: Running) -> None:
+    """What Prometheus has of it all; it looks every 5 s, so the last events may not be in it yet."""
+    from connectors.local.monitoring import seen
+
+    found = seen(prometheus)
+    firing = ", ".join(f"{name} {count}" for name, count in sorted(found.firing.items())) or "none"
+    console.say(f"Prometheus watches {found.answering} of {found.targets} processes; alerts firing: {firing}")
 
 
 def _accounted(clickhouse: Service) -> int:

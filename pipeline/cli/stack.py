@@ -20,17 +20,21 @@ _KafkaPort = Annotated[int | None, typer.Option("--kafka-port", min=1, max=65535
 _ClickHousePort = Annotated[
     int | None, typer.Option("--clickhouse-port", min=1, max=65535, help="Port of ClickHouse; else any free.")
 ]
+_Monitoring = Annotated[
+    bool, typer.Option("--monitoring", help="Prometheus and Alertmanager too, with the rules of deploy/prometheus.")
+]
 _NoDocker = Annotated[bool, typer.Option("--no-docker", help="Do not use Docker, even where it answers.")]
 
 REFUSED_SHOWN = 8  # in full; each takes some lines
 ANSWER_SECONDS = 10  # of ClickHouse, which has answered just now
 
-_NAMES = {"kafka": "Kafka", "clickhouse": "ClickHouse"}
+_NAMES = {"kafka": "Kafka", "clickhouse": "ClickHouse", "prometheus": "Prometheus", "alertmanager": "Alertmanager"}
 _BY = {
     "address": "as set",
     "docker": "Docker",
     "jars": "Apache Kafka",
     "chdb": "embedded engine",
+    "program": "its own program",
     "process": "tally",
 }
 
@@ -38,6 +42,7 @@ _BY = {
 def up(
     kafka_port: _KafkaPort = None,
     clickhouse_port: _ClickHousePort = None,
+    monitoring: _Monitoring = False,
     no_docker: _NoDocker = False,
     format_: _Format = console.Format.TABLE,
 ) -> None:
@@ -46,11 +51,16 @@ def up(
     Data is kept in TALLY_HOME (.tally). Harmless a second time: what runs is left alone, what has died is
     started again. An address that is set is checked instead; Docker is used where it answers.
 
+    With --monitoring, Prometheus finds each worker, sink and service of this home that is started afterwards; the
+    alerts are at its address under /classic/alerts or /alerts.
+
     Examples:
 
         tally up
 
         tally up --kafka-port 9092 --clickhouse-port 8123
+
+        tally up --monitoring
 
         TALLY_HOME=/srv/tally tally up --format json
     """
@@ -60,9 +70,12 @@ def up(
     from pipeline.cli.stack_progress import shown
 
     settings = settings_module.load()
+    watching = Wish(use_docker=not no_docker) if monitoring else None
     wishes = stack.Wishes(
         kafka=Wish(port=kafka_port, use_docker=not no_docker),
         clickhouse=Wish(port=clickhouse_port, use_docker=not no_docker),
+        prometheus=watching,
+        alertmanager=watching,
     )
     try:
         with shown() as progress:
