@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from connectors.clickhouse import views
+from connectors.clickhouse import recount_allowance, views
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP, Scope, Select
@@ -70,8 +70,10 @@ def compare(service: Service) -> list[Difference]:
             [counts(database, all_), uniques(database, all_)],
             _unsure(database),
         ),
-        _Comparison("allowance_cycles", [views.allowance(database, all_)], [allowance(database, all_)]),
-        _Comparison("allowance_burn", [views.burn(database, all_)], [burn(database, all_)]),
+        _Comparison(
+            "allowance_cycles", [views.allowance(database, all_)], [recount_allowance.allowance(database, all_)]
+        ),
+        _Comparison("allowance_burn", [views.burn(database, all_)], [recount_allowance.burn(database, all_)]),
     )
     found = [difference for comparison in comparisons for difference in _differences(service, comparison)]
     return found + conserved(service)
@@ -152,28 +154,6 @@ def _unsure(database: str) -> str:
     """Account, campaign and channel of the uniques that a recount without a horizon cannot know."""
     select = uniques(database, Scope())
     return f"SELECT k0, k1, k2 FROM ({views.sql(select)}) WHERE c{list(select.numbers).index(UNSURE)} > 0"
-
-
-def allowance(database: str, scope: Scope) -> Select:
-    """Activities by cycle; as closed: those that had arrived before its end."""
-    numbers = {"used_as_corrected": "sum(e.activity)", "used_as_closed": "sumIf(e.activity, e.arrived_at < c.end)"}
-    ends = (
-        f"SELECT account_id, cycle_start, cycle_end AS end FROM {database}.allowance_cycles WHERE {scope.of_accounts()}"
-    )
-    raw = f"""SELECT account_id, cycle_start, arrived_at, activity FROM {database}.events
-    WHERE activity > 0 AND hits = 1 AND NOT is_test AND {scope.of_accounts()} AND {scope.of_journal()}"""
-    rest = f"""FROM ({raw}) AS e
-LEFT JOIN ({ends}) AS c ON e.account_id = c.account_id AND e.cycle_start = c.cycle_start
-GROUP BY e.account_id, e.cycle_start"""
-    return Select(("e.account_id", "e.cycle_start"), numbers, rest)
-
-
-def burn(database: str, scope: Scope) -> Select:
-    """Activities by cycle, campaign, channel and type."""
-    keys = ("account_id", "cycle_start", "campaign_id", "channel", "type")
-    which = f"activity > 0 AND hits = 1 AND NOT is_test AND {scope.of_accounts()} AND {scope.of_journal()}"
-    rest = f"FROM {database}.events WHERE {which} GROUP BY {', '.join(keys)}"
-    return Select(keys, {"used": "sum(activity)"}, rest)
 
 
 def profiles(database: str, scope: Scope) -> Select:

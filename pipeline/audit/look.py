@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
-from connectors.clickhouse import ranges, recount, statements, views
+from connectors.clickhouse import ranges, recount, recount_allowance, statements, views
 from connectors.clickhouse.ranges import START, Position
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
@@ -204,8 +204,8 @@ class Looks:
         )
         found = {
             Kind.ENGAGEMENT: engagement,
-            Kind.ALLOWANCE: self._side(RECOUNT, scope, recount.allowance),
-            Kind.BURN: self._side(RECOUNT, scope, recount.burn),
+            Kind.ALLOWANCE: self._side(RECOUNT, scope, recount_allowance.allowance),
+            Kind.BURN: self._side(RECOUNT, scope, recount_allowance.burn),
             Kind.PROFILES: self._side(RECOUNT, scope, recount.profiles),
         }
         sides = {kind: [*told, *([found[kind]] if kind in found else [])] for kind, told in look.sides.items()}
