@@ -45,6 +45,7 @@ class Projection:
             f" {physical(prefix, ALERTS)} and {physical(prefix, RECEIPTS)} and the groups {group} and {group}-webhook,"
             " then `tally topics apply`"
         )
+        self._prefix = prefix
         self._lanes: dict[int, Lane] = {}
         self._refused: dict[int, str] = {}
         self._rebalances = 0
@@ -127,7 +128,7 @@ class Projection:
             return None
         said = None if commit is None else positions.parsed(*commit)
         value = self._log.last(ALERTS, partition, output)
-        last = None if value is None else rows.decode(value)
+        last = None if value is None else self._decoded(value, partition)
         position = positions.begin(said, last)
         if position != said and (said or last):
             _LOG.warning(
@@ -139,6 +140,15 @@ class Projection:
         first = positions.first_offset(position, journal.low, journal.high, self._mend)
         reached(Failpoint.NOTIFY_BEGUN)
         return Lane(partition, position, first, self._mend, since=now)
+
+    def _decoded(self, value: bytes, partition: int) -> rows.Projected:
+        try:
+            return rows.decode(value)
+        except rows.NoAlert as error:
+            raise rows.NoAlert(
+                f"the last record of {physical(self._prefix, ALERTS)}, partition {partition}, is not tally's ({error}),"
+                f" so nobody knows how far it has come. Keep others from writing there. {self._mend}"
+            ) from None
 
     def _take(self, found: list[Entry | End | Gone]) -> None:
         waiting: list[Row] = []

@@ -65,6 +65,7 @@ class Lane:
     next_receipt: int = field(init=False)
     waiting: dict[bytes, Item] = field(default_factory=dict)  # by the alert's key
     _known: set[str] = field(default_factory=set)  # ids of alerts from `begun.alerts` on that have a receipt
+    _known_until: int = 0  # behind the last alert that was passed over because of its receipt
     _since: dict[int, int] = field(default_factory=dict)  # alerts that got a receipt since: offset -> its floor
 
     def __post_init__(self) -> None:
@@ -90,13 +91,11 @@ class Lane:
         assert self.folded, "what has a receipt is known before alerts are taken"
         self.next_alert = offset + 1
         if alert.id in self._known or key in self.waiting:
+            self._known.discard(alert.id)
+            self._known_until = offset + 1
             return
         new = Receipt(alert.id, State.WAITING, 0, alert.decided_at, None, None, None, offset, value)
         self.waiting[key] = Item(key, value, new, None)
-
-    def reached_end(self) -> None:
-        """Every alert that was there was taken: what was known of them is no longer needed."""
-        self._known.clear()
 
     def due(self, at: int) -> Iterator[Item]:
         """What is to be sent now, the longest due first."""
@@ -116,7 +115,7 @@ class Lane:
         alerts = min([self.next_alert, *without])
         self._since = {offset: floor for offset, floor in self._since.items() if offset >= alerts}
         floors = [item.floor for item in self.waiting.values() if item.floor is not None]
-        known = [self.begun.receipts] if self._known else []
+        known = [self.begun.receipts] if self._known or alerts < self._known_until else []
         return Position(alerts, min([self.next_receipt, *floors, *self._since.values(), *known]))
 
 

@@ -146,9 +146,7 @@ class Courier:
                 self._anew.add(entry.partition)
             elif isinstance(entry, Entry):
                 _give(lane, entry)
-            elif entry.topic == ALERTS:
-                lane.reached_end()
-            elif not lane.folded:
+            elif entry.topic == RECEIPTS and not lane.folded:
                 lane.folded = changed = True
         if changed:
             self._read()

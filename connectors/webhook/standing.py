@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -64,9 +65,11 @@ def _of(log: Log, partition: int) -> Iterator[Standing]:
     receipts = {}
     begin, end, _ = bounds[topics.RECEIPTS]
     for message in log.read(topics.RECEIPTS, partition, begin, end) if begin < end else ():
-        receipts[message.key()] = rows.decode(message.value())
+        with contextlib.suppress(rows.NoReceipt):  # somebody else's record: `tally notify` passes it over too
+            receipts[message.key()] = rows.decode(message.value())
     for message in log.read(topics.ALERTS, partition, low, high):
-        yield Standing(alerts.decode(message.value()), receipts.get(message.key()), partition)
+        with contextlib.suppress(alerts.NoAlert):
+            yield Standing(alerts.decode(message.value()), receipts.get(message.key()), partition)
 
 
 def ask(settings: Settings, wanted: Sequence[Standing], schema_id: int, at: int) -> None:

@@ -88,13 +88,22 @@ class World:
             made = [self._record(partition, self.dice.randrange(most + 1)) for _ in range(records)]
             self._chain(partition, made)
 
-    def append_journal(self, partition: int, values: Sequence[bytes]) -> None:
-        """Records as they are."""
+    def append_old(self, hours: int) -> None:
+        """In every partition one alert, which the journal got so long ago."""
+        for partition in range(PARTITIONS):
+            self._chain(partition, [self._record(partition, 1)], int((time.time() - 3_600 * hours) * 1_000))
+
+    def append_journal(self, partition: int, values: Sequence[bytes], at: int = 0) -> None:
+        """Records as they are; `at`: UTC milliseconds, 0 for now."""
         for value in values:
-            self._producer.produce(f"{self.name}.{JOURNAL}", value, partition=partition)
+            self.write(JOURNAL, partition, value, at)
+
+    def write(self, topic: str, partition: int, value: bytes, at: int = 0) -> None:
+        """A record of anybody's."""
+        self._producer.produce(f"{self.name}.{topic}", value, b"a key", partition=partition, timestamp=at)
         assert self._producer.flush(30) == 0
 
-    def _chain(self, partition: int, made: list[journal.Record]) -> None:
+    def _chain(self, partition: int, made: list[journal.Record], written_at: int = 0) -> None:
         offset = self.end(JOURNAL, partition)
         values = chained(made, self.dice, self._last[partition])
         for at, value in enumerate(values, offset):
@@ -103,7 +112,7 @@ class World:
                 continue
             self._last[partition] = link.id
             self.expected[partition] += [projected(a, Decided(partition, at, link.id, 0)) for a in record.alerts]
-        self.append_journal(partition, values)
+        self.append_journal(partition, values, written_at)
 
     def _record(self, partition: int, alerts_of_it: int) -> journal.Record:
         found = []

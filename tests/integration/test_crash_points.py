@@ -17,6 +17,7 @@ from pipeline.failpoints import Failpoint
 from tests.e2e.publishing import Run, waves
 from tests.e2e.world import World
 from tests.events import event, frame
+from tests.integration import test_notify, test_notify_webhook
 from tests.integration.crash_world import CrashWorld, Victim, comes
 from tests.property.running import Sent
 from tests.torture.process import Crash
@@ -134,6 +135,7 @@ def stage(kafka: str, clickhouse: str, seed: int, tmp_path_factory: pytest.TempP
 
 def test_every_failpoint_has_its_case() -> None:
     tested = [case.point for deaths in (*WORKER, *SINK) for case in deaths]
+    tested += [*test_notify.PROJECTION, *test_notify_webhook.DELIVERY]  # of `tally notify`, which needs neither
     assert set(tested) == set(Failpoint)
     assert len(tested) == len(set(tested))
 
