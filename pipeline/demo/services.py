@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,11 +50,12 @@ class Services:
         """Where a service's output is."""
         return self._logs / f"{name}.log"
 
-    def kill(self, name: str) -> int:
-        """SIGKILL, and start it anew; returns the pid that died."""
+    def kill(self, name: str, away_seconds: float = 0.0) -> int:
+        """SIGKILL, and start it anew after so many seconds; returns the pid that died."""
         process = self._running[name]
         process.send_signal(signal.SIGKILL)
         process.wait()
+        time.sleep(away_seconds)
         self.start(name, self._commands[name])
         return process.pid
 
