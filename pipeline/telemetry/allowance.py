@@ -33,7 +33,8 @@ def samples(seen: Seen, held: Mapping[int, int], now: float) -> Iterator[Sample]
     yield Sample(metrics.ALLOWANCE_SERIES_DROPPED, (), sum(share.dropped for share in shares))
     for band in Band:
         yield Sample(metrics.ALLOWANCE_ACCOUNTS, (band.value,), _accounts(shares, band))
-    yield Sample(metrics.ALLOWANCE_LOOKED_TIMESTAMP_SECONDS, (), seen.look.made_at)
+    if seen.look.made_at:
+        yield Sample(metrics.ALLOWANCE_LOOKED_TIMESTAMP_SECONDS, (), seen.look.made_at)
 
 
 def _accounts(shares: list[Share], band: Band) -> int:

@@ -60,6 +60,11 @@ class Tenure:
         self._ready = {number: lane for number, lane in self._ready.items() if number != partition}
         metrics.LANE_READY.labels(partition).set(0)
 
+    def leave(self) -> None:
+        """This worker leaves the group next."""
+        for partition in list(self._ready):
+            self.close(partition)
+
     def on_open(self, call: Callable[[], None]) -> None:
         """Call this whenever a lane became ready."""
         self._opened = call

@@ -48,7 +48,6 @@ class SlabConsumer(driver.Consumer):
         super().on_init()
         self._reading: Reading = self.transport.reading  # type: ignore[attr-defined]
         self._names = {physical(self._reading.prefix, topic): topic for topic in self._reading.topics}
-        self._tenure = self._reading.tenure
         self._lanes: dict[int, Lane] = {}
         self._activation = Activation(self._reading.recovery, self._reading.topics, self._open_lane)
         self._watch = Watch(self._reading.recovery, self._on_changed)
@@ -77,7 +76,7 @@ class SlabConsumer(driver.Consumer):
             topics.setdefault(tp.partition, set()).add(logical(self._reading.prefix, tp.topic))
         for partition in self._lanes.keys() - topics.keys():
             self._close(self._lanes.pop(partition))
-        self._tenure.assign(topics.keys())
+        self._reading.tenure.assign(topics.keys())
         self._reading.recovery.keep(topics.keys())
         self._watch.start()
         log.info("assigned: partitions %s", ", ".join(map(str, sorted(topics))) or "none")
@@ -102,7 +101,7 @@ class SlabConsumer(driver.Consumer):
         timer = self._timers.pop(lane.partition, None)
         if timer is not None:
             timer.cancel()
-        self._tenure.close(lane.partition)
+        self._reading.tenure.close(lane.partition)
 
     async def _open_lane(self, lane: Lane, epoch: int, positions: dict[str, int]) -> None:
         prefix = self._reading.prefix
@@ -116,7 +115,7 @@ class SlabConsumer(driver.Consumer):
             if lane.epoch != epoch:
                 return
             lane.open(positions)
-        self._tenure.open(lane)
+        self._reading.tenure.open(lane)
         log.info("partition %s is ready", lane.partition)
         self._wake.set()
 
@@ -124,6 +123,7 @@ class SlabConsumer(driver.Consumer):
         """Make no lane ready any more: the consumer's thread ends next."""
         self._watch.stop()
         self._activation.cancel()
+        self._reading.tenure.leave()  # others are given the partitions as soon as the consumer has left the group
         await super().on_stop()
 
     # ---- reading

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,20 @@ def test_each_account_is_shown_by_one_worker_through_a_stop_and_its_end(deployme
     mine = {number for number in range(PARTITIONS) if f'tally_lane_ready{{partition="{number}"}}' in first.shown()}
     gone = [series for series in first.shown() for n in set(range(PARTITIONS)) - mine if f'partition="{n}"' in series]
     assert not gone, "what belongs to a partition leaves with it"
+
+    first.process.send_signal(signal.SIGTERM)
+    assert last_shown(first) == set(), "it left the group before it ended, and showed on"
+    wait_until(lambda: second.accounts() == set(NEAR), WAIT_S, lambda: told(second))
+
+
+def last_shown(worker: Running) -> set[str]:
+    """The accounts that a worker that ends shows last."""
+    shown: set[str] = set()
+    with suppress(OSError):
+        while True:
+            shown = worker.accounts()
+    assert worker.process.wait(WAIT_S) == 0
+    return shown
 
 
 def banded(*workers: Running) -> tuple[float, ...]:

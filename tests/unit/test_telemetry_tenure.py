@@ -79,6 +79,14 @@ def test_a_lane_that_is_not_ready_is_not_held(world: World) -> None:
     assert world.tenure.epochs() == {3: 1}, "another epoch than before"
 
 
+def test_a_worker_that_leaves_holds_nothing(world: World) -> None:
+    world.open()
+    world.tenure.confirm(world.now)
+    world.tenure.leave()
+    assert world.tenure.epochs() == {}
+    assert 'tally_lane_ready{partition="3"} 0.0' in exposed()
+
+
 def test_gauges_of_a_partition_leave_with_it_also_those_that_were_set_meanwhile(world: World) -> None:
     world.open()
     metrics.LAG_RECORDS.labels("events.sms", 3).set(1)
@@ -145,7 +153,8 @@ def test_an_account_of_a_partition_that_is_not_held_in_the_look_s_epoch_is_not_s
 
 def test_counts_are_there_before_the_first_look() -> None:
     found = shown({}, 5.0, NOTHING)
-    assert (found["accounts no_plan"], found["series_dropped"], found["looked_timestamp_seconds"]) == (0, 0, 0)
+    assert (found["accounts no_plan"], found["series_dropped"], "looked_timestamp_seconds" in found) == (0, 0, False)
+    assert shown({}, 5.0)["looked_timestamp_seconds"] == 77.0
 
 
 def test_a_lane_waits_since_the_oldest_event_that_is_not_decided() -> None:
