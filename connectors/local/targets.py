@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
@@ -21,12 +22,15 @@ _ANY = {"0.0.0.0", "::", ""}  # addresses that mean all of this machine's: loopb
 log = logging.getLogger(__name__)
 
 
-def announce(home: Path, process: str, name: str, host: str, port: int) -> None:
-    """This process serves metrics there from now on. Where that cannot be written, the log says so: it serves on."""
+def announce(home: Path, process: str, name: str | None, host: str, port: int) -> None:
+    """This process serves metrics there from now on. Where that cannot be written, the log says so: it serves on.
+
+    `name`: tells it from others of its kind; None: its pid does.
+    """
     folder = home / FOLDER / "targets"
     if not folder.is_dir():
         return
-    path = folder / f"{process}-{quote(name, safe='')}.json"
+    path = folder / f"{process}-{quote(name or str(os.getpid()), safe='')}.json"
     try:
         for other in folder.glob(f"{process}-*.json"):
             if _is_left(other):

@@ -188,7 +188,7 @@ def _again_and_again(settings: Settings, wanted: Sequence[str], timeout: float, 
     except OSError as error:
         mend = "Set TALLY_AUDIT__METRICS_PORT to a free port, or 0"
         console.fail(f"no metrics on {host}:{port}: {error.strerror}. {mend}")
-    targets.announce(settings.home, metrics.Process.AUDIT, "1", host, port)
+    targets.announce(settings.home, metrics.Process.AUDIT, None, host, port)
     _LOG.info("auditing every %g s; metrics on http://%s:%d/metrics", every, host, port)
     with console.stop_on_signals() as stop:
         while not stop.is_set():

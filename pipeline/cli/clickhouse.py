@@ -125,7 +125,7 @@ def sink() -> None:
         place = f"{settings.sink.metrics_host}:{settings.sink.metrics_port}"
         console.fail(f"no metrics on {place}: {error.strerror}. Set TALLY_SINK__METRICS_PORT to a free port, or 0")
     logging.getLogger("tally.sink").info("metrics on http://%s:%d/metrics", settings.sink.metrics_host, port)
-    targets.announce(settings.home, metrics.Process.SINK, settings.sink.name or "1", settings.sink.metrics_host, port)
+    targets.announce(settings.home, metrics.Process.SINK, settings.sink.name, settings.sink.metrics_host, port)
     limits = Limits(settings.sink.rows, RANGE_BYTES_MAX, settings.sink.linger_ms / 1000)
     try:
         Sink(Source(settings), service, limits).run(stop)

@@ -75,6 +75,7 @@ def _until(run: Callable[[threading.Event], None], stop: threading.Event) -> Non
 
 
 def _serve_metrics(settings: Settings) -> None:
+    from connectors.local import targets
     from pipeline import metrics
 
     host, port = settings.notify.metrics_host, settings.notify.metrics_port
@@ -82,4 +83,5 @@ def _serve_metrics(settings: Settings) -> None:
         port = metrics.serve(metrics.Process.NOTIFY, host, port)
     except OSError as error:
         console.fail(f"no metrics on {host}:{port}: {error.strerror}. Set TALLY_NOTIFY__METRICS_PORT to a free port")
+    targets.announce(settings.home, metrics.Process.NOTIFY, None, host, port)
     _LOG.info("metrics on http://%s:%d/metrics", host, port)

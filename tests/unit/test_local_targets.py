@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -47,6 +48,11 @@ def test_a_home_without_monitoring_gets_no_files(tmp_path: Path) -> None:
 def test_a_process_is_found_under_its_kind_and_name_whatever_that_is(tmp_path: Path, folder: Path, served: int) -> None:
     targets.announce(tmp_path, "worker", "../eu/worker 1", "0.0.0.0", served)
     assert addresses(folder) == {"worker-..%2Feu%2Fworker%201.json": f"127.0.0.1:{served}"}
+
+
+def test_processes_without_a_name_are_told_apart_by_their_pid(tmp_path: Path, folder: Path, served: int) -> None:
+    targets.announce(tmp_path, "sink", None, ports.LOOPBACK, served)
+    assert addresses(folder) == {f"sink-{os.getpid()}.json": f"127.0.0.1:{served}"}
 
 
 def test_a_process_that_starts_again_under_its_name_is_found_at_its_new_port(
