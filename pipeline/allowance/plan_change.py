@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.allowance.rows import SECOND_US, Cycle
+from pipeline.allowance.rows import NO_PLAN, SECOND_US, Cycle
 from pipeline.core import accounts as core
 from pipeline.core.accounts import Accounts, judge, needed
 from pipeline.core.allowance import Activities, Book
@@ -24,7 +24,6 @@ from pipeline.core.vocabulary import Vocabulary
 
 TYPE = "account_plan_set"
 SOURCE = "tally"  # of events that the commands publish
-NO_PLAN = (1, "UTC")  # anchor day and zone of an account without a plan
 THRESHOLDS = (0.8, 0.9, 1.0)
 _NEAR_MAX = 3
 _IDENTITY_MAX = (1 << 64) - 1  # of a plan that has no identity yet: of one instant it is the last one

@@ -5,13 +5,15 @@ In:   rows of `statements`.  Out: named tuples; instants are Unix seconds, None 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pipeline import rfc3339
+from pipeline.core.cycles import cycle_of
 from pipeline.core.record import Plan
 
 SECOND_US = 1_000_000
+NO_PLAN = (1, "UTC")  # anchor day and zone of an account without a plan
 
 Row = Sequence[Any]
 
@@ -86,15 +88,31 @@ def burn(rows: Iterable[Row]) -> list[Burnt]:
     return [Burnt(*row) for row in rows]
 
 
-def under_way(found: Sequence[Cycle], now: int) -> Cycle | None:
-    """The cycle that contains an instant; where a plan moved the boundaries and two do, the later one."""
-    holds = [cycle for cycle in found if cycle.start <= now < cycle.end]
-    return max(holds, key=lambda cycle: cycle.start) if holds else None
+def under_way(found: Sequence[Cycle], plans: Sequence[Plan], now: int) -> Cycle | None:
+    """The cycle that an activity of an instant goes to; None where it has none yet."""
+    holds = {cycle.start: cycle for cycle in found if cycle.start <= now < cycle.end}
+    anchor = (plans[-1].anchor_day, plans[-1].time_zone) if plans else NO_PLAN
+    start = counting(holds, anchor, now)
+    return holds[start] if start is not None else None
+
+
+def counting(starts: Collection[int], anchor: tuple[int, str], now: int) -> int | None:
+    """Which of the cycles under way counts: a plan that moved the boundaries leaves one behind that counts no more.
+
+    Where the one of the anchor has nothing yet, not even a plan, it is the one that began last.
+    """
+    start = cycle_of(*anchor, now * SECOND_US)[0] // SECOND_US
+    return start if start in starts else max(starts, default=None)
 
 
 def moment(seconds: int | None) -> str | None:
     """An instant in words: RFC 3339, UTC."""
     return None if seconds is None else rfc3339.text(seconds * SECOND_US)
+
+
+def minute(seconds: int | None) -> str:
+    """An instant in a table: to the minute, UTC; empty where there is none."""
+    return f"{(moment(seconds) or '')[:16]}Z" if seconds is not None else ""
 
 
 def percent(ratio: float | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pipeline.allowance.rows import Cycle, Row, cycles
+from pipeline.allowance.rows import NO_PLAN, Cycle, Row, counting, cycles
 
 WEEK_DAYS = 7
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -27,6 +27,15 @@ class Table(NamedTuple):
 
     standings: list[Standing]
     accounts: int
+
+
+def left_behind(rows: Iterable[Row], now: int) -> list[str]:
+    """Cycles under way that count no more, as `statements.standing` takes them; rows of `statements.OVERLAPPING`."""
+    found = []
+    for account, starts, anchor_day, zone in rows:
+        kept = counting(starts, (int(anchor_day), zone) if zone else NO_PLAN, now)
+        found += [f"{start} {account}" for start in starts if start != kept]
+    return found
 
 
 def recent(rows: Iterable[Row]) -> dict[str, tuple[int, int]]:

@@ -89,6 +89,8 @@ WHERE e.account_id = {{account:String}} AND e.campaign_id IN {{campaigns:Array(S
 GROUP BY campaign_id, type, age
 ORDER BY campaign_id, type, age"""
 
+_UNDER_WAY = "cycle_start <= toDateTime({now:UInt32}, 'UTC') AND cycle_end > toDateTime({now:UInt32}, 'UTC')"
+
 # What an account used within 24 hours and 7 days, of the accounts that are shown.
 RECENT = """SELECT account_id, sumIf(activity, occurred_at > now_at - INTERVAL 1 DAY) AS day, sum(activity) AS week
 FROM events
@@ -105,17 +107,34 @@ _BURNT = """LEFT JOIN (
 ) AS b ON c.account_id = b.account_id"""
 
 
+# Accounts with several cycles under way, as plans moved the boundaries: starts, anchor day and zone of the last plan.
+OVERLAPPING = f"""SELECT c.account_id, c.starts, p.anchor_day, p.time_zone
+FROM (
+    SELECT account_id, groupArray(toUnixTimestamp(cycle_start)) AS starts
+    FROM allowance_cycles
+    WHERE account_id LIKE {{account:String}} AND {_UNDER_WAY}
+    GROUP BY account_id
+    HAVING count() > 1
+) AS c
+LEFT JOIN (
+    SELECT account_id, argMax(anchor_day, (set_at, plan)) AS anchor_day, argMax(time_zone, (set_at, plan)) AS time_zone
+    FROM allowance_plans
+    GROUP BY account_id
+) AS p ON c.account_id = p.account_id"""
+
+
 def standing(sort: Sort) -> str:
-    """The accounts' cycles under way, the first ones of a sort; parameters now, account (LIKE), limit.
+    """The accounts' cycles under way, the first ones of a sort; parameters now, account (LIKE), limit, left.
+
+    `left`: cycles that count no more, each as its start, a blank, the account.
 
     Only where it sorts, what all accounts burnt within 24 hours is asked for: that reads a day of `events`.
     """
     return f"""SELECT c.*, count() OVER () AS accounts
 FROM (
     SELECT {_CYCLE} FROM allowance_cycles
-    WHERE account_id LIKE {{account:String}}
-        AND cycle_start <= toDateTime({{now:UInt32}}, 'UTC') AND cycle_end > toDateTime({{now:UInt32}}, 'UTC')
-    ORDER BY account_id, start DESC LIMIT 1 BY account_id
+    WHERE account_id LIKE {{account:String}} AND {_UNDER_WAY}
+        AND concat(toString(toUnixTimestamp(cycle_start)), ' ', account_id) NOT IN {{left:Array(String)}}
 ) AS c
 {_BURNT if sort is Sort.BURN else ""}
 ORDER BY {_ORDER[sort]}, c.account_id LIMIT {{limit:UInt32}}"""

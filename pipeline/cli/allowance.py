@@ -34,13 +34,13 @@ class Asked(NamedTuple):
 
 def show(
     account: _Account,
-    cycles: Annotated[int, typer.Option("--cycles", min=0, max=1_000, help="Former cycles shown.")] = _CYCLES_SHOWN,
+    cycles: Annotated[int, typer.Option("--cycles", min=0, max=1_000, help="Other cycles shown.")] = _CYCLES_SHOWN,
     burn: Annotated[
         int, typer.Option("--burn", min=0, max=10_000, help="Campaigns, channels and types shown.")
     ] = _BURN_SHOWN,
     format_: _Format = console.Format.TABLE,
 ) -> None:
-    """How an account stands: the cycle under way, its forecast, its alerts, what used it up, and former cycles.
+    """How an account stands: the cycle under way, its forecast, its alerts, what used it up, and other cycles.
 
     Where no cycle is under way (nothing has happened in it yet), the last one is shown. The forecast is made once a
     day; its band holds 80 of 100 outcomes. JSON has all cycles, alerts and burn of the cycle.
@@ -65,11 +65,12 @@ def show(
         known = rows.cycles(service.query(statements.CYCLES, given).rows)
         if not known:
             plan.unknown(service, account)
-        cycle = rows.under_way(known, now) or known[0]
+        plans = rows.plans(service.query(statements.PLANS, given).rows)
+        cycle = rows.under_way(known, plans, now) or known[0]
         alerts = rows.alerts(service.query(statements.ALERTS, given).rows)
         used = rows.burn(service.query(statements.BURN, {**given, "start": cycle.start}).rows)
-    former = [one for one in known if one != cycle]
-    shown = allowance_told.Shown(cycle, former, alerts, used, now)
+    others = [one for one in known if one != cycle]
+    shown = allowance_told.Shown(cycle, others, alerts, used, now)
     allowance_told.show(shown, (cycles, burn), format_)
 
 
@@ -177,7 +178,7 @@ def _cycle_under_way(service: Service, account: str, now: int) -> tuple[Cycle, l
     plans = rows.plans(service.query(statements.PLANS, {"account": account}).rows)
     if not known and not plans:
         plan.unknown(service, account)
-    cycle = rows.under_way(known, now)
+    cycle = rows.under_way(known, plans, now)
     if cycle is None:
         console.fail(f"{account} has used nothing in the cycle under way: there is no forecast to put a sending on")
     if cycle.allowance is None or not plans:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline import rfc3339
-from pipeline.allowance.rows import Alert, Burnt, Cycle, moment, percent
+from pipeline.allowance.rows import Alert, Burnt, Cycle, minute, moment, percent
 from pipeline.cli import console
 
 _DAY = 86_400
@@ -15,17 +15,17 @@ _NAMES = {"start": "cycle_start", "end": "cycle_end", "used": "used_as_corrected
 
 
 class Shown(NamedTuple):
-    """An account's cycle, its former ones, all its alerts, what used the cycle up, and when that was asked."""
+    """An account's cycle, the others, all its alerts, what used the cycle up, and when that was asked."""
 
     cycle: Cycle
-    former: Sequence[Cycle]
+    others: Sequence[Cycle]
     alerts: Sequence[Alert]
     burn: Sequence[Burnt]
     now: int
 
 
 def show(shown: Shown, limits: tuple[int, int], format_: console.Format) -> None:
-    """All of it; `limits`: how many former cycles and how many rows of burn a table shows."""
+    """All of it; `limits`: how many other cycles and how many rows of burn a table shows."""
     if format_ is console.Format.JSON:
         console.facts(_facts(shown))
         return
@@ -48,8 +48,8 @@ def show(shown: Shown, limits: tuple[int, int], format_: console.Format) -> None
         console.table(drawn, list(drawn[0]), title="What used it")
         if len(shown.burn) > len(burn):
             console.say(f"{len(shown.burn) - len(burn):,} more: --burn {len(shown.burn)}")
-    if former := [_former(one) for one in shown.former[: limits[0]]]:
-        console.table(former, list(former[0]), title="Former cycles")
+    if others := [_other(one) for one in shown.others[: limits[0]]]:
+        console.table(others, list(others[0]), title="Other cycles")
 
 
 def _standing(cycle: Cycle) -> list[tuple[str, Any]]:
@@ -66,7 +66,7 @@ def _standing(cycle: Cycle) -> list[tuple[str, Any]]:
     band = f"{cycle.forecast:,} ({cycle.forecast_low:,} to {cycle.forecast_high:,})"
     share = f", {percent(cycle.forecast_ratio)}" if cycle.forecast_ratio is not None else ""
     weak = "; low confidence: too little of the cycle has passed" if cycle.low_confidence else ""
-    found.append(("forecast", f"{band}{share}, made for {moment(cycle.forecast_at)}{weak}"))
+    found.append(("forecast", f"{band}{share}, made for {minute(cycle.forecast_at)}{weak}"))
     return [*found, ("exhausted", exhaustion(cycle))]
 
 
@@ -81,9 +81,9 @@ def exhaustion(cycle: Cycle) -> str:
 def between(expected: int | None, earliest: int | None, latest: int | None) -> str:
     """An instant with its bounds, in words; empty where even the earliest is not within the cycle."""
     if expected is not None:
-        last = moment(latest) or "not in this cycle"
-        return f"{moment(expected)} (between {moment(earliest)} and {last})"
-    return f"not expected, but possible from {moment(earliest)} on" if earliest is not None else ""
+        last = minute(latest) or "the cycle's end, or not at all"
+        return f"{minute(expected)} (between {minute(earliest)} and {last})"
+    return f"not expected, but possible from {minute(earliest)} on" if earliest is not None else ""
 
 
 def _burn(shown: Shown) -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def _burn(shown: Shown) -> list[dict[str, Any]]:
     return [{**one._asdict(), "share": one.used / total, "per_day": one.used / days} for one in shown.burn]
 
 
-def _former(cycle: Cycle) -> dict[str, Any]:
+def _other(cycle: Cycle) -> dict[str, Any]:
     return {
         "cycle": _span(cycle),
         "allowance": cycle.allowance,
@@ -105,7 +105,7 @@ def _former(cycle: Cycle) -> dict[str, Any]:
 
 
 def _span(cycle: Cycle) -> str:
-    return f"{moment(cycle.start)} to {moment(cycle.end)}"
+    return f"{minute(cycle.start)} to {minute(cycle.end)}"
 
 
 def plain(cycle: Cycle) -> dict[str, Any]:
@@ -121,4 +121,4 @@ def _facts(shown: Shown) -> dict[str, Any]:
     ]
     is_under_way = shown.cycle.start <= shown.now < shown.cycle.end
     facts = {"account_id": shown.cycle.account_id, "is_under_way": is_under_way, "cycle": plain(shown.cycle)}
-    return facts | {"alerts": alerts, "burn": _burn(shown), "former": [plain(one) for one in shown.former]}
+    return facts | {"alerts": alerts, "burn": _burn(shown), "other_cycles": [plain(one) for one in shown.others]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline import rfc3339
@@ -46,12 +46,12 @@ def tell(one: Set, format_: console.Format) -> None:
     )
     would = "would" if one.dry_run else "will"
     if found:
-        drawn = [{name: _cell(name, value) for name, value in row.items()} for row in found]
-        console.table(drawn, list(found[0]), title=f"Cycles that it {would} judge anew")
+        drawn = [_drawn(row) for row in found]
+        console.table(drawn, list(drawn[0]), title=f"Cycles that it {would} judge anew")
     else:
         console.say("no cycle is judged anew: no threshold alerts, none is armed again")
     if before != after:
-        console.say(f"the cycle under way {would} be {after[0]} to {after[1]} instead of {before[0]} to {before[1]}: ")
+        console.say(f"the cycle of that instant {would} be {' to '.join(after)}, not {' to '.join(before)}:")
         console.say("what was counted stays in its cycle; what arrives from then on goes by the new boundaries")
     if not one.foretold.holds:
         console.say("a plan that was set later than that holds on: this one judges only cycles that ended before it")
@@ -109,7 +109,7 @@ def _fields(plan: Plan) -> dict[str, Any]:
 
 def _text(field: str, value: Any) -> Any:
     if field == "thresholds":
-        return ", ".join(f"{one * 100:g} %" for one in value) or "none"
+        return _shares(value) or "none"
     if field == "activities":
         if value is None:
             return "the usual list"
@@ -137,7 +137,26 @@ def _change(change: Change, cycles: Sequence[Cycle]) -> dict[str, Any]:
     }
 
 
-def _cell(name: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return ", ".join(f"{one * 100:g} %" for one in value)
-    return rows.percent(value) if name.startswith(("ratio", "forecast")) else value
+def _drawn(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, narrow enough for a terminal."""
+    allowances = ["none" if one is None else f"{one:,}" for one in (row["allowance_before"], row["allowance_after"])]
+    return {
+        "cycle": f"{row['cycle_start'][:16]}Z to {row['cycle_end'][:16]}Z",
+        "used": row["used"],
+        "allowance": " -> ".join(allowances),
+        "ratio": _two(row, "ratio"),
+        "forecast": _two(row, "forecast"),
+        "alerts at once": _shares(row["alerts_at_once"]),
+        "armed again": _shares(row["armed_again"]),
+        "armed": _shares(row["armed"]),
+    }
+
+
+def _two(row: Mapping[str, Any], name: str) -> str:
+    """A ratio before and after."""
+    found = [rows.percent(row[f"{name}_{when}"]) for when in ("before", "after")]
+    return " -> ".join(one for one in found if one)
+
+
+def _shares(ratios: Sequence[float]) -> str:
+    return ", ".join(f"{one * 100:g} %" for one in ratios)

@@ -98,6 +98,7 @@ def look(service: Service, question: Question) -> Table:
 
     now = int(time.time())
     given = {"now": now, "account": statements.like(question.pattern), "limit": question.limit}
+    given["left"] = standing.left_behind(service.query(statements.OVERLAPPING, given).rows, now)
     found = service.query(statements.standing(question.sort), given).rows
     accounts = [row[0] for row in found]
     burnt = service.query(statements.RECENT, {"now": now, "accounts": accounts}).rows if accounts else []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline.allowance.like import Campaign
-from pipeline.allowance.rows import Cycle, moment, percent
+from pipeline.allowance.rows import Cycle, minute, moment, percent
 from pipeline.allowance.what_if import Band, Outcome, Sending
 from pipeline.cli import console
 from pipeline.cli.allowance_told import between, plain
@@ -57,7 +57,7 @@ def verdict(answer: Answer) -> str:
     if outcome.exhausted_at is not None:
         when = between(outcome.exhausted_at, outcome.earliest, outcome.latest)
         return f"exhausts its allowance on {when}; it ends at {shares}"
-    maybe = "" if outcome.earliest is None else f"; it may be exhausted, from {moment(outcome.earliest)} on"
+    maybe = "" if outcome.earliest is None else f"; it may be exhausted, from {minute(outcome.earliest)} on"
     return f"stays at {shares} of its allowance{maybe}"
 
 
@@ -101,7 +101,7 @@ def _campaign(one: Campaign, now: int) -> dict[str, Any]:
     types = ", ".join(f"{name} {n:,}" for name, n in Counter(one.by_type).most_common(_TYPES_SHOWN))
     return {
         "campaign": one.campaign_id,
-        "began": moment(one.began),
+        "began": minute(one.began),
         "days_known": one.days_known(now),
         "recipients": one.recipients,
         "activities": used,

@@ -1,7 +1,8 @@
 """Accounts around now, decided by the core and inserted into a database of its own: what the allowance commands read.
 
 `acme` has a plan, a forecast and campaigns; `over` has used up its allowance; `free` has no plan; `quiet` has a plan
-and nothing else. The cycle under way of those with a plan began twelve days ago.
+and nothing else; `moved` got a plan only just, by which its cycle is another one than until then. The cycle under way
+of those with a plan began twelve days ago.
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ def history(now: int) -> list[Sent]:
         made.say("email_opened", day + 5, account_id="free", profile_id="p")
     for name, (ago, messages, opens) in CAMPAIGNS.items():
         _campaign(made, name, now - ago * DAY - 3600, messages, opens)
+    for age in (20, 3):  # by months in UTC at first; the plan moved the boundaries, and nothing has happened since
+        made.say("email_opened", now - age * DAY, account_id="moved", profile_id="p")
+    made.set_plan(now - 120, 100, anchor(now), account_id="moved")
     made.say("web_page_visited", now - 3, account_id="acme", profile_id="last")
     return made.history()
 

@@ -93,7 +93,7 @@ Stand = tuple[dict[str, dict[str, Any]], list[tuple[str, float, int, str]]]
 def _stand(account: str) -> Stand:
     """Every cycle by its start, and the threshold alerts: cycle, threshold, used, when."""
     shown = facts("allowance", "show", account)
-    cycles = {one["cycle_start"]: one for one in (shown["cycle"], *shown["former"])}
+    cycles = {one["cycle_start"]: one for one in (shown["cycle"], *shown["other_cycles"])}
     plain = [one for one in shown["alerts"] if one["kind"] == "threshold"]
     return cycles, sorted((one["cycle_start"], one["threshold"], one["used"], one["occurred_at"]) for one in plain)
 
