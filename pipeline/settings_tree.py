@@ -204,7 +204,7 @@ class Allowance(Section):
         0.8, gt=0, le=10, description="Accounts are shown from this ratio on, and if forecast to run out."
     )
     gauges_accounts_max: int = Field(
-        500, ge=0, le=10_000, description="Of one worker, the highest ratios first: six series each."
+        500, ge=0, le=2_000, description="Of one worker, the highest ratios first: six series each."
     )
 
 

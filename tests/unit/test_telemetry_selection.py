@@ -10,6 +10,7 @@ from pipeline.core.accounts import Accounts, Cycle
 from pipeline.core.forecast import Forecast
 from pipeline.core.record import Plan
 from pipeline.core.window import DAY_US
+from pipeline.settings import SettingsError, load
 from pipeline.telemetry.numbers import LABEL_CHARS_MAX, label
 from pipeline.telemetry.selection import Band, Choice, Look, select
 
@@ -143,3 +144,17 @@ def test_a_longer_id_is_cut_and_another_of_the_same_head_has_another_label() -> 
 def test_a_control_character_never_reaches_prometheus() -> None:
     assert label("a\x00b") != label("a?b") == "a?b"
     assert not set(label("a\x00b\nc\x7f")) & set("\x00\n\x7f")
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("allowance.gauges_accounts_max", 2_000, 2_001),
+        ("allowance.gauges_floor", 10, 10.1),
+        ("allowance.gauges_floor", 0.01, 0),
+    ],
+)
+def test_what_is_shown_is_bounded_by_settings_with_bounds(name: str, right: float, wrong: float) -> None:
+    assert load({name: right}, environ={}).value(name) == right
+    with pytest.raises(SettingsError, match=name.upper().replace(".", "__")):
+        load({name: wrong}, environ={})
