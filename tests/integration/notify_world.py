@@ -85,8 +85,8 @@ class World:
     def append(self, records: int, most: int = 3) -> None:
         """Journal records in every partition, with alerts, and rivals' and strays in between."""
         for partition in range(PARTITIONS):
-            made = [self._record(partition, self.dice.randrange(most + 1)) for _ in range(records)]
-            self._chain(partition, made)
+            made = [self._record(partition, self.dice.randrange(most + 1)) for _ in range(records - 1)]
+            self._chain(partition, [self._record(partition, 1), *made])
 
     def append_old(self, hours: int) -> None:
         """In every partition one alert, which the journal got so long ago."""
@@ -194,7 +194,7 @@ class World:
 
     def await_states(self, **states: int) -> None:
         """Until there are so many of each."""
-        await_that(lambda: self.states() == states, lambda: f"{states}, there are {self.states()}")
+        await_that(lambda: +self.states() == Counter(states), lambda: f"{states}, there are {self.states()}")
 
     def assert_delivered(self, receiver: Receiver) -> int:
         """Every alert was taken, has its receipt, and none was sent after it; returns how many were taken twice."""

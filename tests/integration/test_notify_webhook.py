@@ -177,4 +177,5 @@ def test_what_others_write_to_the_receipts_is_passed_over(world: World, receiver
     with world.notify(receiver.url) as running:
         await_that(lambda: len(receiver.taken()) == world.total, lambda: running.log)
         running.await_line("is not tally's")
+        assert running.stop() == 0
     assert {row["state"] for row in world.listed()} == {"delivered"}
