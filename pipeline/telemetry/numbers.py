@@ -21,7 +21,7 @@ SECOND_US = 1_000_000
 LABEL_CHARS_MAX = 128  # of an account id as a label's value; ids may have 512 bytes
 _HASH_CHARS = 32  # 128 bits: two accounts of the same label are not to be met
 _MARK = "…"  # between what is left of an id and its hash
-_PLAIN = re.compile(rf"[^\x00-\x1f\x7f]{{1,{LABEL_CHARS_MAX}}}")  # a control character may end Prometheus's reading
+_PLAIN = re.compile(rf"[^\x00-\x1f\x7f]{{1,{LABEL_CHARS_MAX}}}")  # no control characters: not every reader takes them
 _SHORTENED = re.compile(rf".*{_MARK}[0-9a-f]{{{_HASH_CHARS}}}", re.DOTALL)
 
 

@@ -141,7 +141,7 @@ def test_a_longer_id_is_cut_and_another_of_the_same_head_has_another_label() -> 
     assert label(one) != one, "an id that looks like a label that was made is not taken for it"
 
 
-def test_a_control_character_never_reaches_prometheus() -> None:
+def test_a_control_character_is_not_shown() -> None:
     assert label("a\x00b") != label("a?b") == "a?b"
     assert not set(label("a\x00b\nc\x7f")) & set("\x00\n\x7f")
 
