@@ -70,21 +70,28 @@ CAMPAIGNS = f"""SELECT campaign_id, sum(if(sent > 0, sent, delivered)) AS recipi
 FROM campaign_engagement WHERE account_id = {{account:String}} AND campaign_id != ''
 GROUP BY campaign_id ORDER BY campaign_id LIMIT {CAMPAIGNS_MAX}"""
 
-_SENT = """SELECT e.campaign_id AS campaign_id, toUnixTimestamp(min(e.occurred_at)) AS began,
+
+def _sent(condition: str) -> str:
+    return f"""SELECT e.campaign_id AS campaign_id, toUnixTimestamp(min(e.occurred_at)) AS began,
     toUnixTimestamp(max(e.occurred_at)) AS sent_until
 FROM events AS e
-WHERE e.account_id = {account:String} AND e.campaign_id IN {campaigns:Array(String)} AND e.hits = 1 AND NOT e.is_test
+WHERE e.account_id = {{account:String}} AND {condition} AND e.hits = 1 AND NOT e.is_test
     AND substring(e.type, length(e.channel) + 2) IN ('sent', 'delivered')
 GROUP BY e.campaign_id"""
 
-SENT = f"{_SENT} ORDER BY began DESC, campaign_id"
+
+# Of all campaigns: the names that a pattern means may be more than a request takes.
+_ANY = "e.campaign_id != ''"
+SENT = f"{_sent(_ANY)} ORDER BY began DESC, campaign_id LIMIT {CAMPAIGNS_MAX}"
+
+_CHOSEN = "e.campaign_id IN {campaigns:Array(String)}"
 
 # `types`: what uses up the allowance today, whatever was counted then.
 CURVES = f"""SELECT e.campaign_id AS campaign_id, e.type AS type,
     greatest(intDiv(toInt64(toUnixTimestamp(e.occurred_at)) - toInt64(s.began), 86400), 0) AS age, sum(e.hits) AS used
 FROM events AS e
-INNER JOIN ({_SENT}) AS s ON e.campaign_id = s.campaign_id
-WHERE e.account_id = {{account:String}} AND e.campaign_id IN {{campaigns:Array(String)}} AND e.hits = 1
+INNER JOIN ({_sent(_CHOSEN)}) AS s ON e.campaign_id = s.campaign_id
+WHERE e.account_id = {{account:String}} AND {_CHOSEN} AND e.hits = 1
     AND NOT e.is_test AND e.type IN {{types:Array(String)}}
 GROUP BY campaign_id, type, age
 ORDER BY campaign_id, type, age"""

@@ -9,7 +9,7 @@ import pytest
 from pipeline.allowance.like import AGE_DAYS_MAX, DAY, Campaign, Curve, NoCurve, campaign, curve, matching
 
 NOW = 1_700_000_000
-KNOWN = ["news-1", "news_2", "newsletter", "promo", "100%", "a*b"]
+KNOWN = ["news-1", "news_2", "newsletter", "promo", "100%", "a*b", "axb"]
 
 
 def sent(days_ago: float, recipients: int, *by_age: int, name: str = "c") -> Campaign:
