@@ -18,6 +18,7 @@ from pipeline.journal.chain import FIRST, next_link
 from pipeline.settings import Settings, load
 from pipeline.topic_admin import TopicsError, apply, read
 from pipeline.topic_plan import compare, wanted
+from pipeline.topics import JOURNAL
 from tests.contract.counting import RULES
 
 RUNNER = CliRunner()
@@ -90,8 +91,9 @@ def test_a_retention_is_not_shortened_under_events_unless_that_is_said(
 def test_a_compacted_journal_with_records_is_refused(kafka: str, tmp_path: Path) -> None:
     settings = settings_of(kafka, tmp_path, partitions=1)
     topics = wanted(settings)
-    journal = topics[-1]
-    compacted = [*topics[:-1], journal.__class__(journal.name, 1, 1, {**journal.configs, "cleanup.policy": "compact"})]
+    (journal,) = (topic for topic in topics if topic.name == f"{settings.topics.prefix}{JOURNAL}")
+    changed = journal.__class__(journal.name, 1, 1, {**journal.configs, "cleanup.policy": "compact"})
+    compacted = [changed if topic is journal else topic for topic in topics]
     apply(settings, compacted, compare(compacted, {}))
     assert [change.action for change in compare(topics, read(settings, topics), journal.name)] == ["set"]
     producer = Producer({"bootstrap.servers": kafka})
@@ -151,5 +153,5 @@ def test_a_journal_that_is_gone_under_events_is_not_made_anew_unless_that_is_sai
 def test_what_the_cluster_refuses_is_told(kafka: str, tmp_path: Path) -> None:
     settings = settings_of(kafka, tmp_path, partitions=1, replication_factor=9)
     topics = wanted(settings)
-    with pytest.raises(TopicsError, match=r"cannot create 12 topics.*[Rr]eplication factor"):
+    with pytest.raises(TopicsError, match=r"cannot create 14 topics.*[Rr]eplication factor"):
         apply(settings, topics, compare(topics, {}))

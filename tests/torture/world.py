@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.settings import target
 from pipeline.settings import Settings, load
-from pipeline.topics import ALL_TOPICS, logical, physical
+from pipeline.topics import ALL_TOPICS, NOTIFY_TOPICS, logical, physical
 from tests.e2e import recent
 from tests.e2e.publishing import waves
 from tests.e2e.recent import histories
@@ -150,7 +150,7 @@ class World:
             KafkaException: the broker does not do it.
         """
         admin = AdminClient({"bootstrap.servers": self.stage.broker.address})
-        names = [physical(self.settings.topics.prefix, topic) for topic in ALL_TOPICS]
+        names = [physical(self.settings.topics.prefix, topic) for topic in (*ALL_TOPICS, *NOTIFY_TOPICS)]
         for deleted in admin.delete_topics(names).values():
             deleted.result(QUERY_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The webhook's settings: an address goes with a secret that signs, groups are `tally notify`'s own, secrets stay so."""
+"""The webhook's settings: an address goes with a secret that signs, groups are `tally notify`'s own."""
 
 from __future__ import annotations
 
