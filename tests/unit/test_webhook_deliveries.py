@@ -57,6 +57,8 @@ class Topics:
         offset = self.receipts[-1][0] + self.dice.choice((1, 2)) if self.receipts else 0
         self.receipts.append((offset, item.key, receipt))
         self.commit = lane.position
+        if self.dice.random() < 0.7:  # it reads its own receipt before it writes the next one
+            lane.follow(offset, item.key, receipt)
         if state is State.DELIVERED:
             self.delivered.add(receipt.id)
 
