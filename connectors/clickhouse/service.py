@@ -17,7 +17,7 @@ from pipeline.failpoints import Failpoint, reached
 # Errors of ClickHouse that pass: overload, time-outs, a full disk, a keeper or replica that is away.
 _FLAKY_CODES = frozenset({159, 202, 203, 209, 210, 241, 242, 243, 252, 285, 286, 319, 425, 473, 999})
 _AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
-_UNKNOWN_DATABASE, _UNKNOWN_TABLE = 81, 60
+ABSENT = frozenset({81, 60})  # codes of a database or a table that is not there
 _UNKNOWN_PARAMETER = 456
 _PARAMETER = re.compile(r"\{(?P<name>[A-Za-z_]\w*):\s*(?P<type>[^}]+)\}")
 _NESTED = ("Array", "Tuple", "Map")
@@ -191,7 +191,7 @@ class Service:
         if code in _AUTHENTICATION_CODES:
             mend = "set TALLY_CLICKHOUSE__USERNAME and TALLY_CLICKHOUSE__PASSWORD to a user that may read and write"
             return Refused(f"ClickHouse at {self.target.address} does not let {self.target.username} in; {mend}", code)
-        if code in (_UNKNOWN_DATABASE, _UNKNOWN_TABLE):
+        if code in ABSENT:
             mend = "run `tally migrate`; where that has nothing to do, it was dropped: run `tally rebuild clickhouse`"
             return Refused(f"{said}; if it is a table of tally's, {mend}", code)
         if code == _UNKNOWN_PARAMETER:
