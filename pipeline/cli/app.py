@@ -25,10 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics apply": ("pipeline.cli.topics:apply", "Create and configure the topics."),
     "migrate": ("pipeline.cli.clickhouse:migrate", "Bring ClickHouse's tables and views up to date."),
     "worker": ("pipeline.cli.worker:worker", "Run a worker: events to journal."),
-    "notify": ("pipeline.cli.notify:notify", "Run the alerts' service: journal to topic and webhook."),
-    "alerts list": ("pipeline.cli.alerts:list_", "Every alert, with what became of it at the webhook."),
-    "alerts retry": ("pipeline.cli.alerts:retry", "Ask for parked alerts to be sent again."),
     "sink": ("pipeline.cli.clickhouse:sink", "Run a sink: journal to ClickHouse."),
+    "notify": ("pipeline.cli.notify:notify", "Run the alerts' service: journal to topic and webhook."),
     "produce": ("pipeline.cli.produce:produce", "Publish events from JSON lines."),
     "simulate": ("pipeline.cli.simulate:simulate", "Publish seeded, realistic traffic."),
     "wait": ("pipeline.cli.wait:wait", "Wait until all that was produced is accounted for in ClickHouse."),
@@ -47,15 +45,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Whether and when a planned sending exhausts the allowance.",
     ),
     "top": ("pipeline.cli.top:top", "Live table of accounts: used, forecast, exhaustion, burn."),
+    "alerts list": ("pipeline.cli.alerts:list_", "Every alert, with what became of it at the webhook."),
+    "alerts retry": ("pipeline.cli.alerts:retry", "Ask for parked alerts to be sent again."),
     "journal show": ("pipeline.cli.journal:show", "The journal, record by record."),
     "journal verify": ("pipeline.cli.journal:verify", "Check the journal's chain: rivals, gaps, positions."),
 }
 GROUPS = {
     "topics": "The topics: plan and apply their shape.",
     "rebuild": "Make a projection of the journal anew.",
-    "alerts": "Alerts: list them, send parked ones again.",
     "plan": "What accounts may use: set, show, list.",
     "allowance": "Allowances: how they stand, and what a sending would make of them.",
+    "alerts": "Alerts: list them, send parked ones again.",
     "journal": "The journal: look into it and check it.",
 }
 _PREFACE = "Value error, "  # what typer's parser puts before a choice that is none
