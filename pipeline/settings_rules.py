@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import types
 import typing
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 SECRET_BYTES = (24, 64)  # of a webhook's secret, as the Standard Webhooks have it
+_ADDRESS = re.compile(r"https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#]\S*)?")
+_HIDING = {"@", "?"}  # in an address: what a login or a token goes with
 
 
 def fault_of(name: str, field: FieldInfo | None, error: Mapping[str, Any], given: object) -> Fault:
-    """A value that its field refuses. A secret's value is not told."""
-    secret = field is not None and SecretStr in _kinds(field)
+    """A value that its field refuses. A secret's value is not told, nor an address that may hold one."""
+    secret = field is not None and (
+        SecretStr in _kinds(field) or (name.endswith(".url") and bool(_HIDING & {*str(given)}))
+    )
     shown = "the value given" if secret else repr(given)
     if field is None:
         return Fault(env_name(name), str(error["msg"]), "See `tally settings`")
@@ -143,6 +149,8 @@ def _groups(settings: Settings) -> _Found:
 
 def _webhook(settings: Settings) -> _Found:
     notify = settings.notify
+    if notify.url is not None:
+        yield from _address(notify.url.get_secret_value())
     make = f'make one: echo "whsec_$(openssl rand -base64 {SECRET_BYTES[0]})"'
     if notify.secret is None:
         if notify.url is not None:
@@ -154,6 +162,24 @@ def _webhook(settings: Settings) -> _Found:
     if not secrets or not all(_is_webhook_secret(secret) for secret in secrets):
         low, high = SECRET_BYTES
         yield "notify.secret", f"the value given is not whsec_ and base64 of {low} to {high} bytes", f"To {make}"
+
+
+def _address(url: str) -> _Found:
+    if _is_address(url):
+        return
+    if "@" in url:
+        mend = "Take it out: what is sent is signed with TALLY_NOTIFY__SECRET; a token may stand in path or query"
+        yield "notify.url", "it holds a login (what stands before @), which is not accepted", mend
+        return
+    mend = "Write it as http(s)://host[:port][/path], or unset it"
+    yield "notify.url", "the value given is not an address such as https://example.com/tally", mend
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return _ADDRESS.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:  # a port above 65535, a host in brackets that is no IPv6
+        return False
 
 
 def _is_webhook_secret(text: str) -> bool:

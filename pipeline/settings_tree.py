@@ -175,12 +175,12 @@ class Notify(Section):
         examples=["tally-notify"],
         description="Consumer group; that of the webhook is the same with `-webhook`.",
     )
-    url: str | None = Field(
+    url: SecretStr | None = Field(
         None,
-        pattern=r"^https?://[^\s/@]+(/\S*)?$",
         examples=["https://example.com/tally"],
-        description="Where alerts are sent by POST; unset: nowhere.",
+        description="Where alerts are sent by POST; unset: nowhere. Shown without path and query.",
     )
+    url_file: Path | None = Field(None, description="File with that address.")
     secret: SecretStr | None = Field(
         None,
         description="Signs what is sent: whsec_ and base64. To change it: the new one, a blank, the old one.",

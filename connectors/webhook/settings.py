@@ -42,7 +42,7 @@ def endpoint(settings: Settings) -> Endpoint | None:
     if notify.url is None or notify.secret is None:
         return None
     return Endpoint(
-        url=notify.url,
+        url=notify.url.get_secret_value(),
         secrets=tuple(notify.secret.get_secret_value().split()),
         timeout_seconds=notify.timeout_seconds,
         attempts_max=notify.attempts_max,

@@ -33,7 +33,7 @@ def notify(
 
       tally notify
 
-      TALLY_NOTIFY__SECRET_FILE=/run/secrets/webhook tally --set notify.url=https://example.com/tally notify
+      TALLY_NOTIFY__SECRET_FILE=/run/secrets/key TALLY_NOTIFY__URL_FILE=/run/secrets/url tally notify
     """
     from confluent_kafka import KafkaException
 

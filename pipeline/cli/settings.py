@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -55,9 +57,21 @@ def effective(found: tree.Settings) -> list[dict[str, str | None]]:
         value, origin = found.value(name), found.origin(name)
         if value is None and name in _FROM_STACK:
             value, origin = _of_stack(found, _FROM_STACK[name], origin)
-        shown = _MASK if isinstance(value, SecretStr) else None if value is None else str(value)
-        rows.append({"setting": name, "value": shown, "origin": origin, "environment": env_name(name)})
+        rows.append({"setting": name, "value": _shown(name, value), "origin": origin, "environment": env_name(name)})
     return rows
+
+
+def _shown(name: str, value: object) -> str | None:
+    """A secret is masked; of an address, what may be one: the webhook's path, and every query."""
+    if name == "notify.url" and isinstance(value, SecretStr):
+        parts = urlsplit(value.get_secret_value())
+        beyond = parts.path not in ("", "/") or parts.query or parts.fragment
+        return f"{parts.scheme}://{parts.netloc}" + (f"/{_MASK}" if beyond else "")
+    if isinstance(value, SecretStr):
+        return _MASK
+    if name.endswith(".url") and value is not None:
+        return re.sub(r"\?.*", f"?{_MASK}", str(value), flags=re.DOTALL)
+    return None if value is None else str(value)
 
 
 def _of_stack(found: tree.Settings, address: str, origin: str) -> tuple[str | None, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.webhook.settings import endpoint
+from pipeline.cli.settings import effective
 from pipeline.settings import Settings, SettingsError, load
 
 ROOT = Path(__file__).parent
@@ -57,9 +58,71 @@ def test_an_address_without_a_secret_and_the_other_way_round_are_refused() -> No
     assert "TALLY_NOTIFY__URL: missing" in told(secret=secret(32))
 
 
-@pytest.mark.parametrize("wrong", ["example.com", "ftp://example.com", "https://user:pass@example.com/", "https://"])
-def test_an_address_that_is_none_or_holds_a_login_is_refused(wrong: str) -> None:
-    assert "TALLY_NOTIFY__URL" in told(url=wrong, secret=secret(32))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "example.com/hunter2",
+        "ftp://example.com/hunter2",
+        "https://",
+        "https://a:hunter2",
+        "https://a?b c=hunter2",
+        "http://a:99999",
+        "http://[1:2",
+    ],
+)
+def test_an_address_that_is_none_is_refused_unseen(wrong: str) -> None:
+    said = told(url=wrong, secret=secret(32))
+    assert "TALLY_NOTIFY__URL: the value given is not an address such as https://example.com/tally" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://user:hunter2@example.com/", "https://hunter2@example.com", "http://user:hun/ter2@example.com/x"]
+)
+def test_an_address_with_a_login_is_refused_unseen_with_the_way_round_it(wrong: str) -> None:
+    said = told(url=wrong, secret=secret(32))
+    assert "TALLY_NOTIFY__URL: it holds a login (what stands before @), which is not accepted" in said
+    assert "TALLY_NOTIFY__SECRET" in said
+    assert "ter2" not in said
+
+
+@pytest.mark.parametrize("right", ["http://[::1]:80/a", "https://example.com?to=a@b", "https://example.com:9/x?y=1#z"])
+def test_an_address_may_have_a_port_a_path_and_a_query(right: str) -> None:
+    made = endpoint(settings(url=right, secret=secret(32)))
+    assert made is not None
+    assert made.url == right
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (URL, "https://example.com/**********"),
+        ("http://[::1]:80?token=hidden-token", "http://[::1]:80/**********"),
+        ("https://example.com/", "https://example.com"),
+    ],
+)
+def test_settings_show_of_an_address_what_stands_before_its_path(url: str, shown: str) -> None:
+    both = settings(url=url, secret=secret(32))
+    (value,) = (row["value"] for row in effective(both) if row["setting"] == "notify.url")
+    assert value == shown
+    assert "hidden" not in repr(both) + both.model_dump_json()
+
+
+def test_an_address_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(URL + "\n")
+    made = endpoint(settings(url_file=str(file), secret=secret(32)))
+    assert made is not None
+    assert made.url == URL
+
+
+@pytest.mark.parametrize("name", ["clickhouse.url", "schema_registry.url"])
+def test_other_addresses_are_told_without_login_and_query(name: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load({name: "ftp://user:hunter2@example.com"}, {}, ROOT)
+    assert "hunter2" not in str(error.value)
+    rows = {row["setting"]: row["value"] for row in effective(load({name: "http://host:1?token=hunter2"}, {}, ROOT))}
+    assert rows[name] == "http://host:1?**********"
 
 
 @pytest.mark.parametrize("taken", ["tally-sink", "tally"])
