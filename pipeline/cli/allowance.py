@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 import typer
 
 from pipeline.cli import console
+from pipeline.cli.printable import one_line
 
 if TYPE_CHECKING:
     from connectors.clickhouse.service import Service
@@ -180,9 +181,12 @@ def _cycle_under_way(service: Service, account: str, now: int) -> tuple[Cycle, l
         plan.unknown(service, account)
     cycle = rows.under_way(known, plans, now)
     if cycle is None:
-        console.fail(f"{account} has used nothing in the cycle under way: there is no forecast to put a sending on")
+        console.fail(
+            f"{one_line(account)} has used nothing in the cycle under way: there is no forecast to put a sending on"
+        )
     if cycle.allowance is None or not plans:
-        console.fail(f"{account} has no plan, so nothing can be exhausted: `tally plan set {account} --allowance N`")
+        named = one_line(account)
+        console.fail(f"{named} has no plan, so nothing can be exhausted: `tally plan set {named} --allowance N`")
     own = plans[-1].activities
     return cycle, sorted(vocabulary.load().default_activities if own is None else own)
 
@@ -227,4 +231,4 @@ def _no_campaign(account: str, pattern: str, known: dict[str, int]) -> NoReturn:
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return ", ".join(map(one_line, names[:3])) + more

@@ -151,13 +151,13 @@ def show(found: Audit, format_: console.Format) -> None:
     out = console.console()
     apart = persons_apart(found.differences)
     for difference in found.differences[: report.DIFFERENCES_SHOWN]:
-        out.print("\n".join(report.told(difference, apart)), markup=False)
+        out.print("\n".join(report.told(difference, apart)))
     rest = len(found.differences) - report.DIFFERENCES_SHOWN
     if rest > 0:
-        out.print(f"and {rest:,} more: --format json tells up to {report.DIFFERENCES_MAX:,}", markup=False)
+        out.print(f"and {rest:,} more: --format json tells up to {report.DIFFERENCES_MAX:,}")
     for line in report.rows(found):
-        out.print(line, markup=False)
-    out.print(report.verdict(found), style="red" if found.differences else "green", markup=False)
+        out.print(line)
+    out.print(report.verdict(found), style="red" if found.differences else "green")
 
 
 def _measure(found: Audit, path: Path | None) -> None:

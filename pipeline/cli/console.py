@@ -15,6 +15,7 @@ from enum import IntEnum, StrEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from pipeline.cli.printable import one_line
 from pipeline.settings_faults import SettingsError
 
 if TYPE_CHECKING:
@@ -51,32 +52,33 @@ _PIPE_COLUMNS = 400  # a table that is piped or kept is never folded: as wide as
 @functools.cache
 def console() -> Console:
     """Standard output: the facts asked for, and nothing else."""
-    from rich.console import Console
+    from pipeline.cli.terminal import Terminal
 
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    return Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
 
 @functools.cache
 def err() -> Console:
     """Standard error: progress, warnings, faults."""
-    from rich.console import Console
+    from pipeline.cli.terminal import Terminal
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], title: str | None = None) -> None:
-    """Print rows as a table; numbers are aligned to the right. A missing column is empty."""
+    """Print rows as a table; numbers are aligned to the right. A missing column is empty. All text is literal."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     kept = list(rows)
-    drawn = Table(*[], title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(
+        *[], title=None if title is None else one_line(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in columns:
         numeric = any(_is_number(row.get(column)) for row in kept)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(one_line(column), justify="right" if numeric else "left", overflow="fold")
     for row in kept:
-        drawn.add_row(*(Text(_cell(row.get(column))) for column in columns))
+        drawn.add_row(*(one_line(_cell(row.get(column))) for column in columns))
     console().print(drawn)
 
 
@@ -86,14 +88,14 @@ def facts(found: object) -> None:
 
 
 def say(message: str) -> None:
-    """One line of progress or warning on standard error, taken literally."""
-    err().print(message, markup=False)
+    """A line of progress or warning on standard error, taken literally."""
+    err().print(message)
 
 
 def say_some(found: Sequence[object], most: int) -> None:
     """A line for each on standard error, up to `most` of them; the rest is counted."""
     for one in found[:most]:
-        say(str(one))
+        say(one_line(str(one)))
     if len(found) > most:
         say(f"and {len(found) - most:,} more: --format json tells all")
 
@@ -119,7 +121,8 @@ class Progress:
         if now - self._shown_at < self._every:
             return
         self._shown_at = now
-        sys.stderr.write(f"\r\x1b[2K{text()}" if self._live else f"{text()}\n")
+        line = one_line(text())
+        sys.stderr.write(f"\r\x1b[2K{line}" if self._live else f"{line}\n")
         sys.stderr.flush()
         self._drawn = self._live
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 import typer
 
 from pipeline.cli import console
+from pipeline.cli.printable import one_line
 
 if TYPE_CHECKING:
     from connectors.clickhouse.service import Service
@@ -164,7 +165,7 @@ def unknown(service: Service, account: str) -> NoReturn:
 
     known = [str(row[0]) for row in service.query(statements.ACCOUNTS).rows]
     near = plan_change.near(account, known)
-    said = f"; near it: {', '.join(near)}" if near else ""
+    said = f"; near it: {', '.join(map(one_line, near))}" if near else ""
     console.fail(f"account {account!r}: ClickHouse has neither a plan nor an activity of it{said}. `tally plan list`")
 
 

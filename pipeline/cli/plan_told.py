@@ -10,6 +10,7 @@ from pipeline.allowance import rows
 from pipeline.allowance.plan_change import Change, Foretold, Told
 from pipeline.allowance.rows import SECOND_US, Cycle
 from pipeline.cli import console
+from pipeline.cli.printable import one_line
 from pipeline.core.accounts import says_the_same
 from pipeline.core.record import Plan
 
@@ -69,7 +70,7 @@ def show(account: str, plans: Sequence[Plan], format_: console.Format) -> None:
         console.facts({"account_id": account, "plan": _fields(plans[-1]) if plans else None, "history": history})
         return
     if not plans:
-        console.say(f"{account} has no plan: it is counted, by months in UTC, and never alerts")
+        console.say(f"{one_line(account)} has no plan: it is counted, by months in UTC, and never alerts")
         return
     now = _fields(plans[-1])
     console.table(

@@ -113,7 +113,7 @@ def down(format_: _Format = console.Format.TABLE) -> None:
     ]
     rows += [_row(part, service, _end_of(clean)) for part, service, clean in stopped]
     if not rows and format_ is console.Format.TABLE:
-        console.console().print(f"Nothing of {settings.home} was running.", markup=False)
+        console.console().print(f"Nothing of {settings.home} was running.")
         return
     _print(settings, rows, format_)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from pipeline.allowance.rows import moment, percent
 from pipeline.allowance.standing import Standing, bar
 from pipeline.cli.allowance_told import plain
+from pipeline.cli.printable import one_line
 
 if TYPE_CHECKING:
     from pipeline.cli.top import Question, Seen
@@ -35,7 +36,7 @@ def row(one: Standing) -> dict[str, str]:
     cycle = one.cycle
     weak = " ?" if cycle.low_confidence and cycle.forecast_ratio is not None else ""
     return {
-        "account": cycle.account_id,
+        "account": one_line(cycle.account_id),
         "used": f"{cycle.used:,}",
         "allowance": "" if cycle.allowance is None else f"{cycle.allowance:,}",
         "": bar(cycle.ratio, _BAR_COLUMNS),
@@ -55,7 +56,7 @@ def screen(seen: Seen, question: Question, width: int) -> Group:
     lines: list[Any] = [Text(title[:width], style="bold", no_wrap=True)]
     if seen.trouble:
         since = f"as of {at}Z, {time.time() - seen.at:.0f} s ago: " if seen.table else ""
-        lines.append(Text((since + seen.trouble)[: width - 1], style="bold red", no_wrap=True))
+        lines.append(Text(one_line(since + seen.trouble)[: width - 1], style="bold red", no_wrap=True))
     if seen.table:
         lines.append(_table(seen.table.standings))
     lines.append(Text(_HELP[:width], style="dim", no_wrap=True))

@@ -11,6 +11,7 @@ from pipeline.allowance.rows import Cycle, minute, moment, percent
 from pipeline.allowance.what_if import Band, Outcome, Sending
 from pipeline.cli import console
 from pipeline.cli.allowance_told import between, plain
+from pipeline.cli.printable import one_line
 
 _CAMPAIGNS_SHOWN = 10
 _TYPES_SHOWN = 8
@@ -40,12 +41,12 @@ def tell(answer: Answer, format_: console.Format) -> None:
         console.facts(_facts(answer))
         return
     with_, without = _numbers(answer, answer.outcome), _numbers(answer, answer.without)
-    console.console().print(f"{answer.cycle.account_id} {verdict(answer)}", markup=False)
+    console.console().print(f"{one_line(answer.cycle.account_id)} {verdict(answer)}")
     console.table([{"": "with it", **with_}, {"": "without it", **without}], ["", *with_])
     for basis in answer.basis:
         _tell_basis(basis, answer.now)
     for note in notes(answer):
-        console.say(note)
+        console.say(one_line(note))
 
 
 def verdict(answer: Answer) -> str:

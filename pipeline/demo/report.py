@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.clickhouse.recount import Difference, compare
 from connectors.clickhouse.service import Service
 from pipeline.cli import console
+from pipeline.cli.printable import one_line
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 ROWS_MAX = 12  # of a table on a screen
 BAR_CELLS = 20
@@ -103,5 +107,8 @@ def _say(verdict: Verdict, published: int) -> None:
     out.print(_line(not verdict.differences, "the pipeline's numbers equal the recount from the raw rows", off))
 
 
-def _line(is_right: bool, what: str, wrong: str) -> str:
-    return f"[green]✓[/] {what}" if is_right else f"[red]✗[/] not so: {what} — {wrong}"
+def _line(is_right: bool, what: str, wrong: str) -> Text:
+    from rich.text import Text
+
+    mark, said = (("✓", "green"), what) if is_right else (("✗", "red"), f"not so: {what} — {wrong}")
+    return Text.assemble(mark, f" {one_line(said)}")
