@@ -11,7 +11,7 @@ from pipeline import rfc3339
 from pipeline.allowance import plan_change
 from pipeline.allowance.plan_change import Told
 from pipeline.cli import console
-from pipeline.core import validate
+from pipeline.core import validate, zones
 
 if TYPE_CHECKING:
     from connectors.producer.rows import Message
@@ -88,8 +88,6 @@ def _ratio(text: str) -> float:
 
 def _words(detail: str, plan: dict[str, object], types: Vocabulary) -> str:
     """What the core found, for the person who typed it."""
-    from zoneinfo import available_timezones
-
     field = detail.split(":", maxsplit=1)[0].removeprefix("plan.")
     value = plan[field]
     if field == "allowance":
@@ -97,7 +95,7 @@ def _words(detail: str, plan: dict[str, object], types: Vocabulary) -> str:
     if field == "anchor_day":
         return f"--anchor-day {value}: must be a day from 1 to 31; a month that lacks it uses its last day"
     if field == "time_zone":
-        return f"--time-zone {value}: is no IANA time zone{_near(str(value), sorted(available_timezones()))}"
+        return f"--time-zone {value}: is no IANA time zone{_near(str(value), sorted(zones.names()))}"
     assert isinstance(value, list)
     if field == "thresholds":
         many, most = len(value) > validate.THRESHOLDS_MAX, validate.THRESHOLDS_MAX

@@ -9,11 +9,11 @@ from __future__ import annotations
 import calendar
 import functools
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from pipeline.core.hashing import Ints
+from pipeline.core.zones import zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -28,7 +28,7 @@ def month_of(us: int) -> int:
 def _start(anchor_day: int, time_zone: str, month: int) -> int:
     year, index = divmod(1970 * 12 + month, 12)
     day = min(anchor_day, calendar.monthrange(year, index + 1)[1])
-    local = datetime(year, index + 1, day, tzinfo=ZoneInfo(time_zone))
+    local = datetime(year, index + 1, day, tzinfo=zone(time_zone))
     return (local.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core import zones
 from pipeline.core.decode import Fault
 from pipeline.core.events import Events
 from pipeline.core.hashing import Codes, Mask
@@ -157,7 +157,7 @@ def plan_fault(vocabulary: Vocabulary, event: Mapping[str, Any]) -> Why | None:
     impossible = [
         ("plan.allowance", not 1 <= plan["allowance"] <= ALLOWANCE_MAX),
         ("plan.anchor_day", not 1 <= plan["anchor_day"] <= 31),
-        ("plan.time_zone", not is_zone(plan["time_zone"])),
+        ("plan.time_zone", plan["time_zone"] not in zones.names()),
         ("plan.thresholds", len(thresholds) > THRESHOLDS_MAX or not all(0 < t < float("inf") for t in thresholds)),
         ("plan.activities", activities is not None and len(activities) > ACTIVITIES_MAX),
     ]
@@ -168,13 +168,3 @@ def plan_fault(vocabulary: Vocabulary, event: Mapping[str, Any]) -> Why | None:
     if unknown:
         return Reject.IMPOSSIBLE_FIELD, f"plan.activities: unknown type {unknown[0][:ID_BYTES_MAX]!r}"
     return None
-
-
-@functools.lru_cache(4096)
-def is_zone(name: str) -> bool:
-    """Whether a text is an IANA time zone."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 Rules, scraping and routing are the examples of deploy/prometheus; only the two intervals are shorter, and the address
 is the receiver's. The cycle ends within the test: the account's time zone is one of the test's own, whose midnight is
-near (the worker finds it as it finds any zone, in a folder of PYTHONTZPATH).
+near (the worker finds it as it finds any zone, in the package tzdata, of which it is given a copy).
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import struct
 import threading
 import time
-import zoneinfo
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -202,8 +203,9 @@ def world(kafka: str, prometheus_tools: Tools, bound_wish: Wish, receiver: Recei
         "WORKER__GROUP_ID": f"{prefix}workers",
     }
     kept = {key: value for key, value in os.environ.items() if not key.startswith("TALLY_")}
-    zones = os.pathsep.join([str(tmp_path / "zones"), *zoneinfo.TZPATH])
-    variables = kept | {f"TALLY_{key}": value for key, value in chosen.items()} | {"PYTHONTZPATH": zones}
+    shutil.copytree(str(resources.files("tzdata")), tmp_path / "package" / "tzdata")
+    path = os.pathsep.join([str(tmp_path / "package"), *filter(None, [kept.get("PYTHONPATH")])])
+    variables = kept | {f"TALLY_{key}": value for key, value in chosen.items()} | {"PYTHONPATH": path}
     with mock.patch.dict(os.environ, variables, clear=True):
         made = World(tmp_path, prometheus_tools, bound_wish, receiver)
         try:
@@ -212,14 +214,16 @@ def world(kafka: str, prometheus_tools: Tools, bound_wish: Wish, receiver: Recei
             made.close()
 
 
-def near_midnight(zones: Path, seconds: int) -> tuple[int, int]:
+def near_midnight(tzdata: Path, seconds: int) -> tuple[int, int]:
     """Make ZONE one whose midnight comes in about so many seconds; returns that instant, and the day that begins."""
     at = int(time.time()) + seconds
     ahead = -at % 86_400
     ahead = ahead - 86_400 if ahead > 43_200 else ahead
-    path = zones / ZONE
-    path.parent.mkdir(parents=True)
+    path = tzdata / "zoneinfo" / ZONE
+    path.parent.mkdir(parents=True, exist_ok=True)
     counts = struct.pack(">6l", 0, 0, 0, 0, 1, 5)  # one kind of time, no transitions: RFC 8536, version 1
+    with (tzdata / "zones").open("a", encoding="ascii") as names:
+        names.write(f"{ZONE}\n")
     path.write_bytes(b"TZif" + bytes(16) + counts + struct.pack(">lbb", ahead, 0, 0) + b"SOON\0")
     return at, (datetime.fromtimestamp(at, UTC) + timedelta(seconds=ahead)).day
 
@@ -228,7 +232,7 @@ def near_midnight(zones: Path, seconds: int) -> tuple[int, int]:
 def test_alerts_arrive_in_time_once_each_through_kills_and_resolve_with_the_cycle(
     world: World, receiver: Receiver, tmp_path: Path
 ) -> None:
-    ends_at, day = near_midnight(tmp_path / "zones", CYCLE_SECONDS)
+    ends_at, day = near_midnight(tmp_path / "package" / "tzdata", CYCLE_SECONDS)
     now = time.time_ns() // 1000
     for account in (STEPS, LEAP):
         world.publish(plan(ALLOWANCE, account_id=account, anchor_day=day, time_zone=ZONE, occurred_at=now))

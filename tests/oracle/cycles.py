@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from tests.oracle.zones import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR, _MINUTE, _SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)

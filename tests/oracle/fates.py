@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
-from zoneinfo import available_timezones
 
 from tests.oracle.history import DAY, MINUTE, Event, Identity, Rules, identity, stream_times
 from tests.oracle.persons import is_operation, sizes
 from tests.oracle.vocabulary import TYPES
+from tests.oracle.zones import ZONES
 
 NOBODY = ("", "null", "none", "undefined", "anonymous", "guest", "0", "-1", "[object object]")
-_ZONES = available_timezones()
 
 
 class Fate(NamedTuple):
@@ -99,7 +98,7 @@ def _plan(event: Event) -> str:
     possible = (
         plan["allowance"] >= 1
         and 1 <= plan["anchor_day"] <= 31
-        and plan["time_zone"] in _ZONES
+        and plan["time_zone"] in ZONES
         and all(0 < threshold < float("inf") for threshold in plan["thresholds"])
         and all(name in TYPES for name in plan["activities"] or [])
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 import pytest
 
 from connectors.producer.fields import DEFAULT_THRESHOLDS
 from pipeline.allowance.plan_change import THRESHOLDS, Given, completed, near
 from pipeline.cli import plan_options
+from pipeline.core import zones
 from pipeline.core.record import Plan
 
 PRESENT = Plan("acme", 5, 17, "Asia/Tokyo", (0.7,), ("email_opened",), 1, 2)
@@ -40,8 +39,8 @@ def test_what_is_given_is_never_kept_not_even_nothing() -> None:
     [("Berlin", "Europe/Berlin"), ("europe/berln", "Europe/Berlin"), ("new york", "America/New_York")],
 )
 def test_near_zones_are_found_whatever_the_case_and_by_their_city(said: str, found: str) -> None:
-    assert near(said, available_timezones())[0] == found
-    assert near("xyzzy", available_timezones()) == []
+    assert near(said, zones.names())[0] == found
+    assert near("xyzzy", zones.names()) == []
 
 
 def test_thresholds_are_shares_or_percents_in_order_each_once() -> None:
