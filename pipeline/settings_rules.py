@@ -43,6 +43,8 @@ def expected(field: FieldInfo) -> str:
     kinds = _kinds(field)
     bounds = {type(rule).__name__.lower(): rule for rule in field.metadata}
     low, high = getattr(bounds.get("ge"), "ge", None), getattr(bounds.get("le"), "le", None)
+    if float in kinds:
+        return f"a number above {bounds['gt'].gt}, up to {high}"
     if literal := [kind for kind in kinds if typing.get_origin(kind) is Literal]:
         return "one of " + ", ".join(str(value) for value in typing.get_args(literal[0]))
     if int in kinds:

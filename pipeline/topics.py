@@ -5,6 +5,7 @@ Partition p of all of them belongs together. In Kafka a name carries the setting
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.core.vocabulary import TOPICS
@@ -47,3 +48,9 @@ def logical(prefix: str, name: str) -> str:
     if not name.startswith(prefix):
         raise ValueError(f"topic {name} does not carry the prefix {prefix}")
     return name[len(prefix) :]
+
+
+def listed(names: Sequence[str]) -> str:
+    """One or several topics in a sentence: `topic journal`; `topics journal, a and b`."""
+    *first, last = names
+    return f"topics {', '.join(first)} and {last}" if first else f"topic {last}"

@@ -126,7 +126,7 @@ class Source:
             raise KafkaAway(f"Kafka at {self.address}: {words(error)}") from None
         counts = {name: len(found[name].partitions) if name in found else 0 for name in map(self._physical, names)}
         if missing := [name for name, count in counts.items() if not count]:
-            raise NoTopic(f"Kafka at {self.address} has no topic {' and '.join(missing)}: run `tally topics apply`")
+            raise NoTopic(f"Kafka at {self.address} has no {topics.listed(missing)}: run `tally topics apply`")
         if len(set(counts.values())) > 1:
             told = ", ".join(f"{name} has {count}" for name, count in counts.items())
             raise NoTopic(f"the topics must have the same number of partitions, but {told}: see `tally topics plan`")

@@ -48,7 +48,7 @@ def standing(settings: Settings) -> Iterator[Standing]:
     _, cluster = connect(settings)
     names = [topics.physical(settings.topics.prefix, name) for name in topics.NOTIFY_TOPICS]
     if missing := [name for name in names if name not in cluster.topics]:
-        raise NoTopics(f"there is no topic {' and '.join(missing)}: run `tally topics apply`")
+        raise NoTopics(f"there is no {topics.listed(missing)}: run `tally topics apply`")
     log = Log(settings)
     try:
         for partition in range(len(cluster.topics[names[0]].partitions)):

@@ -128,6 +128,16 @@ def known() -> set[str]:
     return {entry.name + suffix for entry in CATALOGUE for suffix in SUFFIXES[entry.kind]}
 
 
+def test_the_runbook_of_parked_alerts_lists_and_retries_those_alone() -> None:
+    text = (RUNBOOKS / "TallyAlertsParked.md").read_text("utf-8")
+    assert {found.rstrip("`.") for found in re.findall(r"tally alerts [^\n`]*", text)} == {
+        "tally alerts list --state parked",
+        "tally alerts retry --parked --dry-run",
+        "tally alerts retry --parked",
+        "tally alerts retry ID",
+    }
+
+
 def test_every_metric_that_a_rule_or_a_runbook_names_is_in_the_catalogue(rules: list[Rule]) -> None:
     recorded = {rule["name"] for rule in rules if rule["type"] == "recording"}
     for rule in rules:

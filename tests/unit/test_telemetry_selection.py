@@ -158,3 +158,9 @@ def test_what_is_shown_is_bounded_by_settings_with_bounds(name: str, right: floa
     assert load({name: right}, environ={}).value(name) == right
     with pytest.raises(SettingsError, match=name.upper().replace(".", "__")):
         load({name: wrong}, environ={})
+
+
+@pytest.mark.parametrize("wrong", ["nan", "inf", "much", "0", "10.1"])
+def test_a_floor_that_is_none_is_told_with_its_kind_and_range(wrong: str) -> None:
+    with pytest.raises(SettingsError, match=f"'{wrong}' is not a number above 0, up to 10"):
+        load({"allowance.gauges_floor": wrong}, environ={})

@@ -145,3 +145,9 @@ def test_names_with_a_prefix_and_back() -> None:
     ]  # fmt: skip
     with pytest.raises(KeyError, match="journal"):
         topics.schema_of("journal")
+
+
+def test_topics_that_lack_are_listed_as_a_sentence_has_them() -> None:
+    assert topics.listed(["journal"]) == "topic journal"
+    assert topics.listed(["journal", "a"]) == "topics journal and a"
+    assert topics.listed(["journal", "a", "b"]) == "topics journal, a and b"
