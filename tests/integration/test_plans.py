@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pipeline.cli import app, console
+from pipeline.cli.printable import one_line
 from pipeline.settings import load
 from pipeline.topic_bounds import held
 from tests.e2e.deployment import Deployment, deployed
@@ -227,3 +229,35 @@ def test_plans_that_clickhouse_may_not_have_yet_are_not_overlooked(
     assert sure.exit_code == console.Exit.OK, sure.output
     assert "ClickHouse lacks 1 events as yet" in " ".join(sure.stderr.split())
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("account", ["[/x]", "[bold]red[/bold]", "a\x1b[2Jb\n\u202ec:smile:"])
+def test_any_account_and_campaign_is_shown_literally_by_every_command(deployment: Deployment, account: str) -> None:
+    now = datetime.now(UTC)
+    name, campaign = one_line(account), f"news-a{account}"
+    plain = {"account_id": account, "source": "own", "campaign_id": campaign, "occurred_at": text(now - 2 * DAY)}
+    kinds = ["email_sent"] * 4 + ["email_opened"] * 2
+    people = [{"event_id": f"n{n}", "type": kind, "profile_id": f"p{n % 4}"} for n, kind in enumerate(kinds)]
+    run = tally("produce", "-", stdin="".join(json.dumps({**plain, **one}) + "\n" for one in people))
+    assert run.exit_code == console.Exit.OK, run.output
+    use(account, 1, now, "now")
+    plan = ("plan", "set", account, "--allowance", "10")
+    for command, heading in [
+        ((*plan, "--dry-run"), f"Plan of {name}, set at "),
+        (plan, f"Plan of {name}, set at "),
+        (("plan", "show", account), f"Plan of {name}"),
+        (("plan", "list"), name),
+        (("allowance", "show", account), f"{name}: cycle "),
+        (("allowance", "what-if", account, "--send", "news-[abc]*:100"), "--send news-[abc]*: "),
+        (("top", "--once"), name),
+    ]:
+        run = tally(*command)
+        assert run.exit_code == console.Exit.OK, (command, run.output, run.exception)
+        assert heading in run.output, (command, run.output)
+        assert not [one for one in run.output if one != "\n" and unicodedata.category(one) in ("Cc", "Cf")], command
+        if command == plan:
+            settle()
+    assert facts("plan", "show", account)["account_id"] == account
+    run = tally("plan", "show", account + "x")
+    assert run.exit_code == console.Exit.FAILED
+    assert f"near it: {name}" in run.output
