@@ -40,6 +40,10 @@ class Campaign(NamedTuple):
         """Complete days since it began."""
         return max(0, min((now - self.began) // DAY, AGE_DAYS_MAX))
 
+    def used_in_whole_days(self, now: int) -> int:
+        """Activities of the complete days; the day in progress is not among them."""
+        return sum(self.by_age.get(age, 0) for age in range(self.days_known(now)))
+
 
 class Curve(NamedTuple):
     """Activities per recipient on each day since a sending begins.
@@ -119,7 +123,7 @@ def _spread(known: Sequence[Campaign], daily: Sequence[float], now: int) -> floa
         days = one.days_known(now)
         expected = one.recipients * math.fsum(daily[:days])
         if expected > 0:
-            quotients.append(sum(one.by_age.get(age, 0) for age in range(days)) / expected)
+            quotients.append(one.used_in_whole_days(now) / expected)
     n = len(quotients)
     if n < 2:
         return 0.0 if len(known) > 1 and not any(daily) else None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIST = "default"  # --activity default: the vocabulary's own list
 NO_THRESHOLDS = "none"  # --threshold none: a plan that never alerts
+_SHARE_DOUBTED = 10  # of the allowance, as a plain number: above it, percents are likely to be meant
 _MINUTE_US = 60_000_000
 _DAY_US = 1_440 * _MINUTE_US
 
@@ -83,7 +84,13 @@ def _ratio(text: str) -> float:
         _wrong(f"--threshold {text}: write it as a share, such as 0.8, or 80%; --threshold {NO_THRESHOLDS} for none")
     if not math.isfinite(number):
         _wrong(f"--threshold {text}: must be finite")
-    return float(f"{number / 100:.12g}") if text.endswith("%") else number
+    if text.endswith("%"):
+        return float(f"{number / 100:.12g}")
+    if number > _SHARE_DOUBTED:
+        percent = f"{number:.12g}"
+        meant = f"for {percent} % write {number / 100:.12g} or {percent}%"
+        console.say(f"--threshold {text}: {percent} is {number * 100:,.12g} % of the allowance; {meant}")
+    return number
 
 
 def _words(detail: str, plan: dict[str, object], types: Vocabulary) -> str:

@@ -53,6 +53,8 @@ def verdict(answer: Answer) -> str:
     """One sentence: whether and when the allowance is used up."""
     outcome, allowance = answer.outcome, answer.cycle.allowance or 0
     shares = f"{_share(outcome.used.expected, allowance)} ({_band(outcome.used, allowance)})"
+    if answer.cycle.forecast is None:
+        return _without_forecast(answer, shares)
     if answer.cycle.used >= allowance:
         return f"has used up its allowance already; with the sending it ends at {shares}"
     if outcome.exhausted_at is not None:
@@ -60,6 +62,19 @@ def verdict(answer: Answer) -> str:
         return f"exhausts its allowance on {when}; it ends at {shares}"
     maybe = "" if outcome.earliest is None else f"; it may be exhausted, from {minute(outcome.earliest)} on"
     return f"stays at {shares} of its allowance{maybe}"
+
+
+def _without_forecast(answer: Answer, shares: str) -> str:
+    known = f"has no forecast yet: what is used now and the sending alone come to {shares}"
+    if answer.cycle.used >= (answer.cycle.allowance or 0):
+        return f"has used up its allowance already; it {known}"
+    if answer.outcome.exhausted_at is not None:
+        when = between(*answer.outcome[3:])
+        return f"exhausts its allowance on {when}; it {known}"
+    maybe = (
+        "" if answer.outcome.earliest is None else f"; it may be exhausted, from {minute(answer.outcome.earliest)} on"
+    )
+    return f"{known} of its allowance{maybe}"
 
 
 def notes(answer: Answer) -> list[str]:
@@ -90,7 +105,7 @@ def notes(answer: Answer) -> list[str]:
 def _tell_basis(basis: Basis, now: int) -> None:
     curve = basis.sending.curve
     spread = "unknown" if curve.spread is None else f"{curve.spread * 100:.0f} %"
-    title = f"--send {basis.pattern}: {curve.total:.3f} activities per recipient, spread {spread}, from"
+    title = f"--send {basis.pattern}: {curve.total:.3f} activities per recipient in whole days, spread {spread}, from"
     latest = [_campaign(one, now) for one in basis.campaigns[:_CAMPAIGNS_SHOWN]]
     console.table(latest, list(latest[0]), title=title)
     if len(basis.campaigns) > len(latest):
@@ -98,15 +113,16 @@ def _tell_basis(basis: Basis, now: int) -> None:
 
 
 def _campaign(one: Campaign, now: int) -> dict[str, Any]:
-    used = sum(one.by_age.values())
+    over = one.used_in_whole_days(now)
     types = ", ".join(f"{name} {n:,}" for name, n in Counter(one.by_type).most_common(_TYPES_SHOWN))
     return {
         "campaign": one.campaign_id,
         "began": minute(one.began),
         "days_known": one.days_known(now),
         "recipients": one.recipients,
-        "activities": used,
-        "per_recipient": f"{used / one.recipients:.3f}" if one.recipients else "",
+        "in_those_days": over,
+        "per_recipient": f"{over / one.recipients:.3f}" if one.recipients and one.days_known(now) else "",
+        "so_far": sum(one.by_age.values()),
         "types": types,
     }
 
@@ -146,6 +162,7 @@ def _facts(answer: Answer) -> dict[str, Any]:
                     "began": moment(c.began),
                     "days_known": c.days_known(answer.now),
                     "activities": sum(c.by_age.values()),
+                    "activities_in_days_known": c.used_in_whole_days(answer.now),
                     "by_type": dict(c.by_type),
                 }
                 for c in one.campaigns

@@ -57,6 +57,12 @@ def test_a_threshold_that_is_no_number_ends_the_command(wrong: str, capsys: pyte
     assert ended.value.code == 2
 
 
+def test_a_threshold_far_above_the_allowance_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan_options.thresholds(["80", "80%", "10", "2000%"]) == (0.8, 10.0, 20.0, 80.0)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said == "--threshold 80: 80 is 8,000 % of the allowance; for 80 % write 0.8 or 80%"
+
+
 def test_activities_are_types_each_once_or_the_usual_list() -> None:
     assert plan_options.activities(["sms_sent", "email_opened", "sms_sent"]) == ("email_opened", "sms_sent")
     assert plan_options.activities(["default"]) == ()
