@@ -93,3 +93,12 @@ def test_parameters_without_a_place_in_the_statement_are_refused(clickhouse: str
     run = asked(clickhouse, "--param", "n=1", "SELECT '100 %'")
     assert run.exit_code == 2
     assert "it has none; one is written {name:Type}" in " ".join(run.output.split())
+
+
+def test_only_the_table_writes_out_what_a_terminal_would_obey(clickhouse: str) -> None:
+    sql, exact = "SELECT 'a\\x1b[2Jb\\n[/x]' AS `[red]c`", "a\x1b[2Jb\n[/x]"
+    chosen = {"TALLY_CLICKHOUSE__URL": clickhouse, **DATABASE}
+    drawn, plain = (RUNNER.invoke(app.app, ["query", "--format", f, sql], env=chosen) for f in ("table", "json"))
+    assert [line.strip() for line in drawn.stdout.splitlines() if "[" in line] == ["[red]c", r"a\x1b[2Jb\n[/x]"]
+    assert json.loads(plain.stdout) == [{"[red]c": exact}]
+    assert csv(sql, clickhouse) == f'[red]c\n"{exact}"\n'

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -112,3 +114,16 @@ def test_the_screen_of_top_shows_any_account_and_any_trouble_literally(text: str
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert sum(one_line(text) in line for line in lines) == 2
     assert not [one for line in lines for one in line if unicodedata.category(one) in UNSEEN]
+
+
+def test_no_other_console_and_no_markup_is_in_the_code() -> None:
+    root = Path(__file__).parents[2]
+    offends = re.compile(r"\bConsole\(|from_markup|import print\b|markup=True")
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for folder in ("pipeline", "connectors")
+        for path in sorted((root / folder).rglob("*.py"))
+        for line in path.read_text().splitlines()
+        if offends.search(line)
+    ]
+    assert not found
