@@ -184,6 +184,6 @@ class RebuildWorld(AuditWorld):
             service.close()
 
     def _digest(self, database: str, table: str) -> list[tuple[Any, ...]]:
-        final = "" if table in ("events", "alerts", "rejects", "migrations") else "FINAL"
+        final = "" if table in ("events", "plans", "forecasts", "alerts", "rejects", "migrations") else "FINAL"
         found = f"SELECT {_COMPARED.get(table, '*')} FROM {database}.{table} {final}"
         return self.service.query(f"SELECT count(), sum(cityHash64(toString(tuple(*)))) FROM ({found})").rows
