@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.producer.rows import Message, Translator
 from pipeline.allowance import plan_change
@@ -18,6 +19,7 @@ from pipeline.core.vocabulary import Vocabulary
 from pipeline.topics import SCHEMAS
 from tests.events import context, event, frame, topic_of
 from tests.property import running
+from tests.property.budget import EXAMPLES, examples
 from tests.property.running import Outcome, Sent
 
 TYPES: Vocabulary = vocabulary.load()
@@ -25,8 +27,8 @@ DAY_US = 86_400_000_000
 BEGIN = 19_800 * DAY_US
 ZONES = ("UTC", "Europe/Berlin", "Pacific/Auckland", "America/Sao_Paulo")
 SETS = (None, None, ("email_opened", "account_plan_set"), ("account_plan_set",), ("sms_sent",))
-CASES = 30
-STEPS = 10
+STEPS = 2
+PLANS = 2 * EXAMPLES
 
 
 class World:
@@ -80,9 +82,10 @@ def _row(one: Allowance) -> Cycle:
     return Cycle("acme", *times, one.allowance, one.used_as_closed, one.used, None, None, *[None] * 9)
 
 
-@pytest.mark.parametrize("case", range(CASES))
-def test_what_is_foretold_of_a_plan_is_what_the_core_decides(case: int, seed: int) -> None:
-    dice = random.Random(f"{seed} {case}")
+@examples()
+@given(st.integers(0, (1 << 32) - 1))
+def test_what_is_foretold_of_a_plan_is_what_the_core_decides(case: int) -> None:
+    dice = random.Random(case)
     world = World(dice)
     for _ in range(STEPS):
         world.now += dice.randrange(1, 3 * DAY_US)
@@ -124,7 +127,7 @@ def test_the_producer_takes_the_plans_that_the_core_takes(seed: int) -> None:
     dice = random.Random(f"{seed} plans")
     translator = Translator(TYPES, dict.fromkeys(SCHEMAS, 1))
     verdicts = set()
-    for _ in range(2_000):
+    for _ in range(PLANS):
         thresholds = sorted({dice.choice((0.5, 0.8, 1.0, 3.0, 0.0, -1.0)) for _ in range(dice.randrange(4))})
         told = plan_change.completed(
             Given(
@@ -144,3 +147,6 @@ def test_the_producer_takes_the_plans_that_the_core_takes(seed: int) -> None:
         verdicts.add(is_right)
         assert isinstance(translator.translate(line, 1), Message) is is_right, said
     assert verdicts == {True, False}
+
+
+test_the_producer_takes_the_plans_that_the_core_takes.cases = PLANS  # type: ignore[attr-defined]

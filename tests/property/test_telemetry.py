@@ -13,6 +13,7 @@ from pipeline.core.record import Plan
 from pipeline.core.window import DAY_US
 from pipeline.telemetry.numbers import LABEL_CHARS_MAX, label
 from pipeline.telemetry.selection import Band, Choice, select
+from tests.property.budget import examples
 
 NOW = 100 * DAY_US
 MONTH = 90 * DAY_US  # the first of April 1970
@@ -49,6 +50,7 @@ def world(draw: st.DrawFn) -> dict[int, Accounts]:
     return made
 
 
+@examples()
 @given(world(), st.integers(0, 6), st.sampled_from(["0.1", "0.5", "0.8", "1", "1.5"]))
 def test_the_selection_is_what_a_plain_sort_finds(made: dict[int, Accounts], rows_max: int, floor: str) -> None:
     look = select(made, NOW, Choice(Fraction(floor), rows_max))
@@ -85,6 +87,7 @@ def runs_out(one: Cycle, allowance: int) -> bool:
     return to_come > left
 
 
+@examples()
 @given(st.lists(st.text(min_size=1, max_size=200), unique=True, max_size=20))
 def test_labels_differ_where_ids_do_and_are_bounded(ids: list[str]) -> None:
     labels = [label(id_) for id_ in ids]
