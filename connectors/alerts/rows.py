@@ -68,6 +68,26 @@ class Projected(NamedTuple):
         parts = [self.account_id, rfc3339.text(self.cycle_start), self.plan, self.kind, self.threshold, *made_for]
         return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What it says, as JSON has it: the webhook's and the command line's."""
+        return {
+            "id": self.id,
+            "account_id": self.account_id,
+            "cycle_start": rfc3339.text(self.cycle_start),
+            "plan": self.plan,
+            "kind": self.kind,
+            "threshold": self.threshold,
+            "used": self.used,
+            "allowance": self.allowance,
+            "occurred_at": rfc3339.text(self.occurred_at),
+        }
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """The journal record that decided it, in the same form."""
+        return {"partition": self.journal_partition, "offset": self.journal_offset, "record": self.journal_record}
+
 
 def projected(alert: Alert, decided: Decided) -> Projected:
     """A journal's alert as the topic has it."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.alerts.rows import Projected
-from connectors.webhook.rows import Receipt, State
+from connectors.webhook.rows import Receipt
+from connectors.webhook.states import State
 
 
 class Position(NamedTuple):

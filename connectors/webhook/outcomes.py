@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from connectors.webhook.rows import Receipt, State
+from connectors.webhook.rows import Receipt
 from connectors.webhook.settings import ERROR_CHARACTERS_MAX, JITTER, RETRY_AFTER_SECONDS_MAX, Endpoint
+from connectors.webhook.states import State
 
 GONE = 410  # the endpoint says that it is there no more
 SECOND_US = 1_000_000

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import io
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import fastavro
 
 import schemas
+from connectors.webhook.states import State
 from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
 
 FILE = "receipt.v1.avsc"
-
-
-class State(StrEnum):
-    """Of an alert at the webhook. One without a receipt waits."""
-
-    WAITING = "waiting"
-    RETRYING = "retrying"
-    ASKED = "asked"
-    DELIVERED = "delivered"
-    PARKED = "parked"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more is sent, unless somebody asks."""
-        return self in (State.DELIVERED, State.PARKED)
 
 
 class NoReceipt(ValueError):

@@ -21,9 +21,10 @@ from connectors.alerts.trouble import Trouble
 from connectors.webhook import deliveries, outcomes, rows, statements
 from connectors.webhook.deliveries import Item, Lane, Position
 from connectors.webhook.outcomes import Answer
-from connectors.webhook.rows import Receipt, State
+from connectors.webhook.rows import Receipt
 from connectors.webhook.service import Request, Sender
 from connectors.webhook.settings import FENCE_SECONDS, LOOK_SECONDS, REQUESTS_MAX, WAITING_MAX, Endpoint
+from connectors.webhook.states import State
 from pipeline import metrics
 from pipeline.failpoints import Failpoint, reached
 from pipeline.settings import Settings

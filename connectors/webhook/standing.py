@@ -12,7 +12,8 @@ from connectors.alerts import rows as alerts
 from connectors.alerts.service import Log
 from connectors.alerts.source import KafkaAway, silent, words
 from connectors.webhook import rows
-from connectors.webhook.rows import Receipt, State
+from connectors.webhook.rows import Receipt
+from connectors.webhook.states import State
 from pipeline import topics
 from pipeline.kafka_cluster import KafkaAbsent, absence, connect
 from pipeline.kafka_security import kafka_client

@@ -21,21 +21,9 @@ CROSSED = "allowance.threshold_crossed"
 def body(alert: Projected) -> bytes:
     """The request's body: `type`, `timestamp` and `data`, as JSON in UTF-8."""
     said = {
-        "id": alert.id,
-        "account_id": alert.account_id,
-        "cycle_start": rfc3339.text(alert.cycle_start),
-        "plan": alert.plan,
-        "kind": alert.kind,
-        "threshold": alert.threshold,
-        "used": alert.used,
-        "allowance": alert.allowance,
-        "occurred_at": rfc3339.text(alert.occurred_at),
+        **alert.facts,
         "decided_at": rfc3339.text(alert.decided_at),
-        "journal": {
-            "partition": alert.journal_partition,
-            "offset": alert.journal_offset,
-            "record": alert.journal_record,
-        },
+        "journal": alert.origin,
     }
     message = {"type": _TYPES.get(alert.kind, CROSSED), "timestamp": rfc3339.text(alert.occurred_at), "data": said}
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from connectors.webhook.states import State
 from pipeline import rfc3339, schema_ids
 from pipeline.cli import console
 from pipeline.settings import Settings, load
@@ -19,16 +19,6 @@ _COLUMNS = (
     *("id", "account_id", "cycle_start", "kind", "threshold", "used", "allowance", "occurred_at", "state"),
     *("attempts", "at", "status", "error", "next_at"),
 )
-
-
-class State(StrEnum):
-    """As `connectors.webhook.rows.State`, which takes long to import."""
-
-    WAITING = "waiting"
-    RETRYING = "retrying"
-    ASKED = "asked"
-    DELIVERED = "delivered"
-    PARKED = "parked"
 
 
 def list_(
@@ -51,7 +41,7 @@ def list_(
     rows = [
         _row(one)
         for one in _standing(load())
-        if (account is None or one.alert.account_id == account) and (state is None or one.state == state.value)
+        if (account is None or one.alert.account_id == account) and (state is None or one.state is state)
     ]
     if format_ is console.Format.JSON:
         console.facts(rows)
@@ -128,17 +118,9 @@ def _standing(settings: Settings) -> list[Standing]:
 def _row(one: Standing) -> dict[str, object]:
     alert, receipt = one.alert, one.receipt
     said: dict[str, object] = {
-        "id": alert.id,
-        "account_id": alert.account_id,
-        "cycle_start": rfc3339.text(alert.cycle_start),
-        "plan": alert.plan,
-        "kind": alert.kind,
-        "threshold": alert.threshold,
-        "used": alert.used,
-        "allowance": alert.allowance,
-        "occurred_at": rfc3339.text(alert.occurred_at),
+        **alert.facts,
         "state": str(one.state),
-        "journal": {"partition": one.partition, "offset": alert.journal_offset, "record": alert.journal_record},
+        "journal": alert.origin,
     }
     if receipt is None:
         return said | {"attempts": 0, "at": None, "status": None, "error": None, "next_at": None}

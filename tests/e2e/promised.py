@@ -174,20 +174,10 @@ def _forecast(used: Usage) -> Row:
         "forecast_high": high,
         "forecast_ratio": middle / allowance if allowance else None,
         "low_confidence": not made.confident,
-        "exhausted_at": _meets(used, made.expected),
-        "exhausted_earliest": _meets(used, made.high),
-        "exhausted_latest": _meets(used, made.low),
+        "exhausted_at": used.met_at(made.expected),
+        "exhausted_earliest": used.met_at(made.high),
+        "exhausted_latest": used.met_at(made.low),
     }
-
-
-def _meets(used: Usage, at_the_end: int) -> int | None:
-    """When the line from what was used then to the cycle's end meets the allowance, in whole seconds."""
-    made, allowance = used.forecast, used.allowance
-    assert made is not None and allowance is not None
-    left, to_come = allowance - made.used, at_the_end - made.used
-    if used.as_corrected >= allowance or left <= 0 or to_come <= left:
-        return None
-    return made.made_at + int(left / to_come * ((used.end - made.made_at) // 1_000_000)) * 1_000_000
 
 
 def _burn(verdict: Verdict) -> list[Row]:

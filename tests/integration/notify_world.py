@@ -21,7 +21,8 @@ from confluent_kafka.admin import AdminClient
 from connectors.alerts import rows as alerts
 from connectors.alerts.rows import Decided, Projected, projected
 from connectors.webhook import rows as receipts
-from connectors.webhook.rows import Receipt, State
+from connectors.webhook.rows import Receipt
+from connectors.webhook.states import State
 from pipeline import topic_admin
 from pipeline.core import record as journal
 from pipeline.settings import load

@@ -12,6 +12,8 @@ from tests.oracle.cycles import cycle_of
 from tests.oracle.history import DAY, Event, stream_times, when
 from tests.oracle.vocabulary import TYPES
 
+_SECOND = 1_000_000
+
 Cycle = tuple[str, int]  # (account, start)
 Burnt = tuple[str, int, str, str, str]  # (account, cycle's start, campaign, channel, type)
 
@@ -24,6 +26,14 @@ class Usage(NamedTuple):
     as_corrected: int
     allowance: int | None
     forecast: Forecast | None = None
+
+    def met_at(self, at_the_end: int) -> int | None:
+        """When a line from what was used at the forecast to the cycle's end meets the allowance, to the second."""
+        made, granted = self.forecast, self.allowance
+        if made is None or granted is None or self.as_corrected >= granted or not made.used < granted < at_the_end:
+            return None
+        risen = (granted - made.used) / (at_the_end - made.used)
+        return made.made_at + int(risen * ((self.end - made.made_at) // _SECOND)) * _SECOND
 
 
 class Alert(NamedTuple):

@@ -9,7 +9,8 @@ import pytest
 from connectors.alerts.rows import Decided, Projected, projected
 from connectors.webhook import deliveries
 from connectors.webhook.deliveries import Item, Lane, Position
-from connectors.webhook.rows import Receipt, State
+from connectors.webhook.rows import Receipt
+from connectors.webhook.states import State
 from pipeline.core.record import Alert
 
 ROUNDS = 300

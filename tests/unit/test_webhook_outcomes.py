@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from connectors.webhook import rows
 from connectors.webhook.outcomes import SECOND_US, Answer, asked_wait, delay, receipt, stale
-from connectors.webhook.rows import NoReceipt, Receipt, State
+from connectors.webhook.rows import NoReceipt, Receipt
 from connectors.webhook.settings import ERROR_CHARACTERS_MAX, JITTER, RETRY_AFTER_SECONDS_MAX, Endpoint
+from connectors.webhook.states import State
 
 ENDPOINT = Endpoint("https://u:1/x", ("s",), 10, 5, 2.0, 60.0, 3_600.0)
 AT = 1_767_225_600_000_000

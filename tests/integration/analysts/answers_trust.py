@@ -47,18 +47,9 @@ def _foreseen(used: Usage) -> tuple[object, ...]:
     if made is None:
         return (None,) * 8
     bounds = [max(bound, used.as_corrected) for bound in (made.expected, made.low, made.high)]
-    meets = [_meets(used, bound) for bound in (made.expected, made.high, made.low)]
+    found = [used.met_at(bound) for bound in (made.expected, made.high, made.low)]
+    meets = [None if at is None else utc(at) for at in found]
     return utc(made.made_at), *bounds, *meets, not made.confident
-
-
-def _meets(used: Usage, at_the_end: int) -> datetime | None:
-    """When a line from what was used at the forecast to the cycle's end has risen to the allowance."""
-    made, granted = used.forecast, used.allowance
-    assert made is not None and granted is not None
-    if used.as_corrected >= granted or at_the_end <= granted:
-        return None
-    risen = (granted - made.used) / (at_the_end - made.used)
-    return utc(made.made_at) + timedelta(seconds=int(risen * ((used.end - made.made_at) // 1_000_000)))
 
 
 @answers("allowance-by-type")
