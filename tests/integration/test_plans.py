@@ -211,26 +211,6 @@ def test_wrong_options_are_told_in_their_names_and_publish_nothing(deployment: D
     assert tally("plan", "show", "wrong").exit_code == console.Exit.FAILED
 
 
-def test_plans_that_clickhouse_may_not_have_yet_are_not_overlooked(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Without a sink: what is to be kept is not known, so nothing is set, unless every option is given."""
-    from pipeline.cli import plan
-
-    monkeypatch.setattr(plan, "BEHIND_SECONDS_MAX", 1.0)
-    deployment.services.stop()
-    assert tally("plan", "set", "blind", "--allowance", "5").exit_code == console.Exit.OK
-    blind = tally("plan", "set", "blind", "--allowance", "6")
-    assert blind.exit_code == console.Exit.FAILED
-    assert "do worker and sink run? `tally status`. Or give every option" in " ".join(blind.stderr.split())
-    every = ("--anchor-day", "1", "--time-zone", "UTC", "--threshold", "1", "--activity", "default")
-    began = time.monotonic()
-    sure = tally("plan", "set", "blind", "--allowance", "6", *every)
-    assert sure.exit_code == console.Exit.OK, sure.output
-    assert "ClickHouse lacks 1 events as yet" in " ".join(sure.stderr.split())
-    assert time.monotonic() - began < 10
-
-
 @pytest.mark.parametrize("account", ["[/x]", "[bold]red[/bold]", "a\x1b[2Jb\n\u202ec:smile:"])
 def test_any_account_and_campaign_is_shown_literally_by_every_command(deployment: Deployment, account: str) -> None:
     now = datetime.now(UTC)
@@ -261,3 +241,26 @@ def test_any_account_and_campaign_is_shown_literally_by_every_command(deployment
     run = tally("plan", "show", account + "x")
     assert run.exit_code == console.Exit.FAILED
     assert f"near it: {name}" in run.output
+
+
+def test_plans_that_clickhouse_may_not_have_yet_are_not_overlooked(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a sink: what is to be kept is not known, so nothing is set, unless every option is given.
+
+    It ends the module's processes, so it stays the last one.
+    """
+    from pipeline.cli import plan
+
+    monkeypatch.setattr(plan, "BEHIND_SECONDS_MAX", 1.0)
+    deployment.services.stop()
+    assert tally("plan", "set", "blind", "--allowance", "5").exit_code == console.Exit.OK
+    blind = tally("plan", "set", "blind", "--allowance", "6")
+    assert blind.exit_code == console.Exit.FAILED
+    assert "do worker and sink run? `tally status`. Or give every option" in " ".join(blind.stderr.split())
+    every = ("--anchor-day", "1", "--time-zone", "UTC", "--threshold", "1", "--activity", "default")
+    began = time.monotonic()
+    sure = tally("plan", "set", "blind", "--allowance", "6", *every)
+    assert sure.exit_code == console.Exit.OK, sure.output
+    assert "ClickHouse lacks 1 events as yet" in " ".join(sure.stderr.split())
+    assert time.monotonic() - began < 10
