@@ -1,0 +1,1 @@
+"""Vendors' deliveries into the source topics: over HTTP, from exported files, from a vendor's own Kafka topic."""
