@@ -21,6 +21,7 @@ from pipeline.settings_tree import (
     Allowance,
     Audit,
     ClickHouse,
+    Collect,
     Kafka,
     Notify,
     Rules,
@@ -57,6 +58,7 @@ class Settings(Section):
     worker: Worker = Field(default_factory=Worker)
     sink: Sink = Sink()
     notify: Notify = Notify()
+    collect: Collect = Collect()
     allowance: Allowance = Allowance()
     audit: Audit = Audit()
 
@@ -76,6 +78,10 @@ class Settings(Section):
     def state_dir(self) -> Path:
         """Where a worker keeps its snapshots and facts."""
         return self.worker.state_dir or self.home / "state"
+
+    def endpoints_file(self) -> Path:
+        """Where the collector's endpoints are kept."""
+        return self.collect.endpoints_file or self.home / "endpoints.json"
 
     def kafka_address(self) -> str:
         """Bootstrap servers: as set, else the local stack's.

@@ -197,6 +197,55 @@ class Notify(Section):
     metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")
 
 
+class Collect(Section):
+    """`tally collect`: the HTTP collector."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Where deliveries are taken.")
+    port: int = Field(8780, ge=0, le=65_535, description="0: any free port.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        examples=["https://hooks.example.com"],
+        description="How vendors reach the collector, for `tally endpoints show`; unset: http(s)://host:port.",
+    )
+    endpoints_file: Path | None = Field(None, description="File with the endpoints; default <home>/endpoints.json.")
+    signing_key: SecretStr | None = Field(
+        None,
+        description="From which the keys of signed deliveries are derived: 32 random bytes in hex, the same for all "
+        "collectors, for ever.",
+    )
+    signing_key_file: Path | None = Field(None, description="File with that key.")
+    body_bytes_max: int = Field(8 * MIB, ge=4_096, le=256 * MIB, description="Largest body, unpacked; above it: 413.")
+    in_flight_bytes_max: int = Field(
+        64 * MIB,
+        ge=4_096,
+        le=16_384 * MIB,
+        description="Bodies and messages that Kafka has not acknowledged; above it senders are told to try again.",
+    )
+    in_flight_events_max: int = Field(
+        100_000, ge=1, le=10_000_000, description="Events among them; above it senders are told to try again."
+    )
+    requests_max: int = Field(500, ge=1, le=100_000, description="Deliveries at work at once; the same above it.")
+    delivery_seconds: int = Field(
+        8, ge=1, le=120, description="Within it Kafka acknowledges, or the sender is told to try again."
+    )
+    trusted_proxies: str = Field(
+        "",
+        pattern=r"^[0-9A-Fa-f.:/]*(,\s*[0-9A-Fa-f.:/]+)*$",
+        examples=["127.0.0.1,10.0.0.0/8"],
+        description="Networks whose X-Forwarded-For is believed; none: the connection's own address counts.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with certificate and chain: HTTPS instead of HTTP."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its key.")
+    tls_key_password: SecretStr | None = Field(None, description="Password of that key.")
+    tls_key_password_file: Path | None = Field(None, description="File with the key's password.")
+    stop_seconds: int = Field(10, ge=1, le=300, description="What a clean stop may take.")
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Where the metrics are served.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0: any free port.")
+
+
 class Allowance(Section):
     """Which accounts the worker's gauges show to Prometheus."""
 
