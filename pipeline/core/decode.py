@@ -23,6 +23,7 @@ from pipeline.core.framing import FRAME_BYTES, schema_id_of
 from pipeline.core.hashing import Hashes, Ints
 from pipeline.core.origins import OFFSET_BITS
 from pipeline.core.reasons import Reject
+from pipeline.core.refused import Refused
 
 BODY_BYTES_MAX = 1 << 20  # of one event: empty map entries expand fourfold when decoded; Kafka's own default is 1 MiB
 # Rows of a run that the bulk decoder refuses, below which the reference reads each (6 us) instead of further bisection
@@ -31,11 +32,15 @@ REFERENCE_ROWS_MAX = 64
 
 
 class Fault(NamedTuple):
-    """An event that is rejected: its place in the batch, why, and words for people."""
+    """An event that is rejected: its place in the batch, why, and words for people.
+
+    `said`: it tells of a delivery that a collector refused, whose bytes are kept instead of its own.
+    """
 
     seq: int
     reason: Reject
     detail: str
+    said: Refused | None = None
 
 
 class Decoded(NamedTuple):

@@ -5,7 +5,6 @@ In:   a batch, the faults found, the copies found.  Out: what the journal record
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
@@ -19,7 +18,8 @@ from pipeline.core.events import Events
 from pipeline.core.hashing import Hashes, Ints
 from pipeline.core.origins import OFFSET_BITS, place, topics_of
 from pipeline.core.reasons import Duplicate
-from pipeline.core.record import RAW_BYTES_MAX, Duplicates, Rejected, Source
+from pipeline.core.record import Duplicates, Rejected, Source
+from pipeline.core.refused import with_head
 from pipeline.core.validate import ID_BYTES_MAX
 from pipeline.core.vocabulary import TOPICS
 
@@ -31,21 +31,13 @@ def rejects(batch: Batch, events: Events, faults: Sequence[Fault]) -> list[Rejec
     row_of = dict(zip(events.seq.tolist(), range(len(events)), strict=True))
     accounts = events.columns["account_id"]
     found = []
-    for seq, reason, detail in sorted(faults):
+    for seq, reason, detail, said in sorted(faults, key=lambda fault: fault.seq):
         topic, offset = place(int(batch.origin[seq]))
-        value = batch.values[seq] or b""
         account = accounts[row_of[seq]].as_py()[:ID_BYTES_MAX] if seq in row_of else ""
-        told = (reason.value, _with_digest(detail, value), value[:RAW_BYTES_MAX], len(value))
+        kept = said or with_head(reason, detail, batch.values[seq] or b"")
+        told = (kept.reason.value, kept.detail, kept.raw, kept.size)
         found.append(Rejected(topic, offset, int(batch.arrived_at[seq]), account, *told))
     return found
-
-
-def _with_digest(detail: str, value: bytes) -> str:
-    """The words of a reject; where not all of its bytes are kept, with what tells whether others are the same."""
-    if len(value) <= RAW_BYTES_MAX:
-        return detail
-    digest = hashlib.sha256(value).hexdigest()
-    return f"{detail}; {len(value):,} bytes, sha256 {digest}, of which the first {RAW_BYTES_MAX:,} are kept"
 
 
 def duplicates(events: Events, rows: Ints, remembered: Sequence[bool]) -> list[Duplicates]:

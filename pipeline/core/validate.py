@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core import zones
+from pipeline.core import refused, zones
 from pipeline.core.decode import Fault
 from pipeline.core.events import Events
 from pipeline.core.hashing import Codes, Mask
@@ -55,15 +55,16 @@ class Faults:
         for row in np.flatnonzero(rows & ~self.bad).tolist():
             self.add_one(row, reason, detail)
 
-    def add_one(self, row: int, reason: Reject, detail: str) -> None:
-        """One row that has none yet."""
-        self.found.append(Fault(int(self._seq[row]), reason, detail))
+    def add_one(self, row: int, reason: Reject, detail: str, said: refused.Refused | None = None) -> None:
+        """One row that has none yet; `said` where it tells of other bytes than its own."""
+        self.found.append(Fault(int(self._seq[row]), reason, detail, said))
         self.bad[row] = True
 
 
 def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
     """What is invalid in itself; `types` are the codes of the type column."""
     faults = Faults(events)
+    _take_refused(events, types, faults)
     _check_types(events, types, vocabulary, faults)
     for name in ("account_id", "source"):
         faults.add(_mask(pc.equal(events.columns[name], "")), Reject.MISSING_FIELD, name)
@@ -79,6 +80,18 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
         if why := checks[types.at(row) or ""](events.one(row)):
             faults.add_one(row, *why)
     return faults
+
+
+def _take_refused(events: Events, types: Codes, faults: Faults) -> None:
+    """What a collector refused, for the reason it gave. Told otherwise than it tells it, the type is an unknown one."""
+    rows = types.mask(name == refused.TYPE for name in types.values)
+    if not rows.any():
+        return
+    rows &= topics_of(events.origin) == TOPICS.index(refused.TOPIC)
+    for row in np.flatnonzero(rows).tolist():
+        said = refused.read(dict(events.columns["properties"][row].as_py() or ()))
+        if said is not None:
+            faults.add_one(row, said.reason, said.detail, said)
 
 
 def _check_types(events: Events, types: Codes, vocabulary: Vocabulary, faults: Faults) -> None:
