@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import datetime, timedelta
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.core import zones
 from pipeline.core.batch import Slab
 from pipeline.core.validate import (
     ACTIVITIES_MAX,
@@ -180,22 +175,3 @@ def test_the_first_fault_of_an_event_stands() -> None:
 def test_every_copy_of_what_is_invalid_is_rejected() -> None:
     bad = event("email_opened", profile_id="guest", event_id="1")
     assert why(bad, bad, bad | {"profile_id": "p1"}) == ["nobody", "nobody"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["localtime", "posixrules", "Factory", "posix/Europe/Berlin", "right/Europe/Berlin", "europe/berlin", "Europe/"],
-)
-def test_a_name_that_means_something_else_on_each_host_is_no_zone(name: str) -> None:
-    assert why(plan(1, time_zone=name)) == ["impossible_field"]
-
-
-def test_the_host_s_own_zones_are_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "Europe").mkdir()
-    (tmp_path / "Europe" / "Berlin").write_bytes(resources.files("tzdata").joinpath("zoneinfo/Asia/Tokyo").read_bytes())
-    zones.zone.cache_clear()
-    zoneinfo.reset_tzpath(to=[str(tmp_path)])
-    try:
-        assert zones.zone("Europe/Berlin").utcoffset(datetime(2026, 1, 1)) == timedelta(hours=1)  # noqa: DTZ001
-    finally:
-        zoneinfo.reset_tzpath(to=())
