@@ -33,10 +33,11 @@ class Delivery(NamedTuple):
 
 
 class Translated(NamedTuple):
-    """An item's message; `refusal` where it is no event."""
+    """An item's message; `refusal` where it is no event, else `event`."""
 
     message: Message
     refusal: Refusal | None
+    event: Event | None = None
 
 
 class Translator:
