@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 
 import pytest
@@ -76,6 +77,12 @@ def test_what_is_told_in_part_is_an_event_of_unknown_type(missing: str) -> None:
     given = properties(SAID)
     del given[missing]
     assert rejected(told(given)).reason == "unknown_type"
+
+
+@pytest.mark.parametrize("size", [RAW_BYTES_MAX, RAW_BYTES_MAX + 1])
+def test_no_more_than_the_head_is_taken_whoever_tells_it(size: int) -> None:
+    raw = base64.b64encode(b"x" * size).decode()
+    assert (read(properties(SAID) | {"raw": raw, "size": str(size)}) is None) == (size > RAW_BYTES_MAX)
 
 
 def test_it_is_known_on_its_own_topic_alone() -> None:
