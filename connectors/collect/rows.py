@@ -68,7 +68,7 @@ class Translator:
         message = self._encoded(event, endpoint, received_at) if isinstance(event, Event) else event
         if isinstance(message, Refusal):
             return self.refuse(message, found.raw(n), endpoint, received_at)
-        return Translated(message, None)
+        return Translated(message, None, event if isinstance(event, Event) else None)
 
     def refuse(self, refusal: Refusal, raw: bytes, endpoint: Endpoint, received_at: int) -> Translated:
         """The message of what is no event, with its bytes."""

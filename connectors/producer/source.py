@@ -40,6 +40,11 @@ def opened(name: str) -> Iterator[BinaryIO]:
 
 def lines(file: BinaryIO) -> Iterator[Line]:
     """The lines that are not blank, with their numbers."""
+    return (line for line in every_line(file) if line.content is None or not line.content.isspace())
+
+
+def every_line(file: BinaryIO) -> Iterator[Line]:
+    """The lines, with their numbers; the first one without a byte order mark, and not at all where it is that alone."""
     number = 0
     while raw := file.readline(LINE_BYTES_MAX):
         number += 1
@@ -48,7 +53,7 @@ def lines(file: BinaryIO) -> Iterator[Line]:
             continue
         if number == 1:
             raw = raw.removeprefix(_MARK)
-        if not raw.isspace() and raw:
+        if raw:
             yield Line(number, raw)
 
 
