@@ -1,0 +1,39 @@
+"""Where a value stands in a payload: a key of its first level, or a JSON pointer (RFC 6901). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+
+class _Absent:
+    """What is not there, as told from null."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Final = _Absent()
+
+
+def at(item: Any, where: str) -> Any:
+    """The value at a place, or ABSENT. `where` that begins with `/` is a JSON pointer, all else one key as it stands.
+
+    A pointer that leads through what is neither object nor list, or to no such place, finds nothing.
+    """
+    if not where.startswith("/"):
+        return item.get(where, ABSENT) if isinstance(item, Mapping) else ABSENT
+    for step in where[1:].split("/"):
+        item = _inside(item, step.replace("~1", "/").replace("~0", "~"))
+    return item
+
+
+def _inside(item: Any, step: str) -> Any:
+    if isinstance(item, Mapping):
+        return item.get(step, ABSENT)
+    if isinstance(item, list) and step.isascii() and step.isdecimal() and len(step) < 10 and int(step) < len(item):
+        return item[int(step)]
+    return ABSENT
