@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 SECRET_BYTES = (24, 64)  # of a webhook's secret, as the Standard Webhooks have it
+SIGNING_KEY_DIGITS = 64  # hexadecimal: 32 bytes, as many as SHA-256 has
+_SIGNING_KEY = re.compile(rf"[0-9a-fA-F]{{{SIGNING_KEY_DIGITS}}}")
 _ADDRESS = re.compile(r"https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#]\S*)?")
 _HIDING = {"@", "?"}  # in an address: what a login or a token goes with
 
@@ -75,6 +77,8 @@ def contradictions(settings: Settings, wrong: Container[str] = ()) -> list[Fault
         (_webhook, ("notify.url",)),
         (_rules, ("rules.window_days", "rules.unique_days")),
         (_accounts, ("schema_registry.url", "clickhouse.url")),
+        (_signing_key, ()),
+        (_networks, ("collect.trusted_proxies", "collect.brevo_networks")),
     )
     return [
         Fault(env_name(name), problem, mend)
@@ -212,3 +216,20 @@ def _accounts(settings: Settings) -> _Found:
         if ":" in user:
             mend = "Take it out of the URL and set TALLY_CLICKHOUSE__PASSWORD or TALLY_CLICKHOUSE__PASSWORD_FILE"
             yield "clickhouse.url", "it holds a password, which would be shown in logs", mend
+
+
+def _signing_key(settings: Settings) -> _Found:
+    key = settings.collect.signing_key
+    if key is not None and not _SIGNING_KEY.fullmatch(key.get_secret_value()):
+        mend = "Use the same for all collectors, for ever; to make one: openssl rand -hex 32"
+        yield "collect.signing_key", f"the value given is not {SIGNING_KEY_DIGITS} hex digits", mend
+
+
+def _networks(settings: Settings) -> _Found:
+    from connectors.collect import networks
+
+    for name in ("trusted_proxies", "brevo_networks"):
+        try:
+            networks.listed(str(settings.value(f"collect.{name}")))
+        except ValueError as error:
+            yield f"collect.{name}", str(error), "Mend it, or unset it"

@@ -235,6 +235,15 @@ class Collect(Section):
         examples=["127.0.0.1,10.0.0.0/8"],
         description="Networks whose X-Forwarded-For is believed; none: the connection's own address counts.",
     )
+    signature_seconds: int = Field(
+        300, ge=1, le=86_400, description="How far the time of a signed delivery may be from ours, either way."
+    )
+    brevo_networks: str = Field(
+        "1.179.112.0/20,172.246.240.0/20",
+        pattern=r"^[0-9A-Fa-f.:/]+(,\s*[0-9A-Fa-f.:/]+)*$",
+        examples=["1.179.112.0/20,172.246.240.0/20"],
+        description="What `--allow brevo` stands for; look on Brevo's help page whether it still holds.",
+    )
     tls_certificate: Path | None = Field(
         None, description="PEM file with certificate and chain: HTTPS instead of HTTP."
     )
