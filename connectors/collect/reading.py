@@ -1,0 +1,152 @@
+"""Reading an item by roles: where an account writes its own payload, its endpoint says what is found where. Pure.
+
+In:   an item, its endpoint.  Out: texts, ids and times by role; what nobody asked for, as properties.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.collect import clocks
+from connectors.collect.endpoint import Endpoint
+from connectors.collect.pointers import ABSENT, at
+from connectors.collect.translation import Refusal, text
+from pipeline.core.reasons import Reject
+from pipeline.core.validate import ID_BYTES_MAX, is_nobody
+
+# What a template leaves where its tool did not know the parameter: taken as a value, all customers would be one.
+_PLACEHOLDER = re.compile(r"\s*(\$\{.*\}|\{\{.*\}\}|<[^<>]*>)\s*", re.DOTALL)
+_TRUE = frozenset({"true", "1", "yes"})
+
+
+class Unfit(ValueError):
+    """A field because of which an item is no event."""
+
+    def __init__(self, reason: Reject, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = Refusal(reason, detail)
+
+
+class Reading:
+    """One item, read by roles: at the place that the endpoint names for a role, else at the vendor's own keys."""
+
+    def __init__(self, item: Mapping[str, Any], endpoint: Endpoint) -> None:
+        self._item, self._endpoint = item, endpoint
+        self._taken: set[str] = set()
+
+    def value(self, role: str, *keys: str) -> Any:
+        """The first value that says something, or None; a key may be a JSON pointer, `/customer/ids`."""
+        own = self._endpoint.fields.get(role)
+        found = None
+        for place in (*((own,) if own else ()), *keys):
+            self._taken.add(place)
+            if found is None and not _is_blank(given := at(self._item, place)):
+                found = given
+        return found
+
+    def text(self, role: str, *keys: str) -> str | None:
+        """A text without the space around it; numbers as they are written.
+
+        Raises:
+            Unfit: an object or a list, or a template's own placeholder.
+        """
+        value = self.value(role, *keys)
+        return None if value is None else plain(role, value)
+
+    def id(self, role: str, *keys: str) -> str | None:
+        """A text that is an id.
+
+        Raises:
+            Unfit: as `text`; longer than ids may be.
+        """
+        found = self.text(role, *keys)
+        return None if found is None else bounded(role, found)
+
+    def instant(self, role: str, *keys: str, utc: tuple[str, ...] = ()) -> int:
+        """UTC microseconds; at keys of `utc` a time without an offset is UTC, elsewhere one of the endpoint's zone.
+
+        Raises:
+            Unfit: missing, or no time.
+        """
+        value, zone = self.value(role, *keys), self._endpoint.time_zone
+        if value is None:
+            value, zone = self.value(role, *utc), "UTC"
+        if value is None:
+            raise Unfit(Reject.MISSING_FIELD, f"{role} is missing: {_mend(role, keys)}")
+        try:
+            return clocks.instant(value, zone)
+        except ValueError as error:
+            raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} {error}") from None
+
+    def flag(self, role: str, *keys: str) -> bool:
+        """Whether it is true, `true`, `yes` or 1."""
+        value = self.value(role, *keys)
+        return value is not None and text(value).strip().lower() in _TRUE
+
+    def named(self) -> dict[str, str]:
+        """What the endpoint names beyond the roles asked for so far: properties of those names."""
+        places = {role: place for role, place in self._endpoint.fields.items() if place not in self._taken}
+        found = {role: at(self._item, place) for role, place in places.items()}
+        self._taken.update(places.values())
+        return {role: text(value) for role, value in found.items() if not _is_blank(value)}
+
+    def take(self, *keys: str) -> None:
+        """Leave these out of the rest."""
+        self._taken.update(keys)
+
+    def rest(self) -> dict[str, str]:
+        """What no role took, by its own keys; what is empty says nothing."""
+        return {
+            key: text(value) for key, value in self._item.items() if key not in self._taken and not _is_blank(value)
+        }
+
+
+def plain(role: str, value: Any) -> str:
+    """A JSON value that must be a text or a number.
+
+    Raises:
+        Unfit: it is not, or it is a template's own placeholder.
+    """
+    if isinstance(value, Mapping | list | bool):
+        raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} must be a text or a number")
+    found = text(value).strip()
+    if _PLACEHOLDER.fullmatch(found):
+        raise Unfit(
+            Reject.IMPOSSIBLE_FIELD, f"{role} is still the template's placeholder: the tool put no value in its place"
+        )
+    return found
+
+
+def bounded(role: str, name: str) -> str:
+    """An id of at most ID_BYTES_MAX bytes.
+
+    Raises:
+        Unfit: it is longer.
+    """
+    if len(name.encode("utf-8", "surrogatepass")) > ID_BYTES_MAX:
+        raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} has more than {ID_BYTES_MAX} bytes")
+    return name
+
+
+def first_somebody(names: Mapping[str, str | None]) -> str | None:
+    """The first of a contact's ids, by the field it stands in, that names somebody; None where none is given.
+
+    Raises:
+        Unfit: those that are given name nobody.
+    """
+    given = {field: name for field, name in names.items() if name}
+    somebody = next((name for name in given.values() if not is_nobody(name)), None)
+    if given and somebody is None:
+        raise Unfit(Reject.NOBODY, f"{' and '.join(given)}: holds an id that names nobody, such as null, guest or 0")
+    return somebody
+
+
+def _is_blank(value: Any) -> bool:
+    return value is ABSENT or value is None or value in ("", [], {}) or (isinstance(value, str) and value.isspace())
+
+
+def _mend(role: str, keys: tuple[str, ...]) -> str:
+    places = " or ".join(keys)
+    return f"put it at {places}, or name its place in the endpoint's fields ({role}=KEY)"
