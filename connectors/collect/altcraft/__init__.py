@@ -1,0 +1,1 @@
+"""Altcraft: messages of action hooks, live or exported, to events (docs/vendors/altcraft.md)."""
