@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline import rfc3339
 from pipeline.core import zones
+from pipeline.core.reasons import Reject
 from pipeline.core.vocabulary import Vocabulary
 
 LINE = "line"  # the field of a fault that means the whole line
@@ -36,11 +37,11 @@ _OF_TYPE: dict[str, tuple[str, ...]] = {
 
 
 class Wrong(Exception):
-    """A field that is wrong, and why."""
+    """A field that is wrong, why in words, and as what a collector rejects the event."""
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, reject: Reject = Reject.IMPOSSIBLE_FIELD) -> None:
         super().__init__(field, reason)
-        self.field, self.reason = field, reason
+        self.field, self.reason, self.reject = field, reason, reject
 
 
 def checkers(schema: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Checker]:
@@ -56,10 +57,10 @@ def required(type_: str, body: Mapping[str, Any]) -> None:
     """
     for name in _ALWAYS:
         if name not in body:
-            raise Wrong(name, "is missing")
+            raise Wrong(name, "is missing", Reject.MISSING_FIELD)
     for name in _OF_TYPE.get(type_, ()):
         if not body.get(name):
-            raise Wrong(name, f"is missing; {type_} needs it")
+            raise Wrong(name, f"is missing; {type_} needs it", Reject.MISSING_FIELD)
 
 
 def _checker(name: str, kind: Any, vocabulary: Vocabulary) -> Checker:
@@ -149,7 +150,7 @@ def _parts(name: str, value: Any) -> list[dict[str, Any]]:
 def _part(name: str, value: Any) -> dict[str, Any]:
     given = _fields_of(name, value, ("target", "members"))
     if not given.get("target"):
-        raise Wrong(f"{name}.target", "is missing")
+        raise Wrong(f"{name}.target", "is missing", Reject.MISSING_FIELD)
     members = given.get("members")
     return {
         "target": _id(f"{name}.target", given["target"]),

@@ -18,7 +18,7 @@ from pipeline.core.framing import frame
 from pipeline.core.reasons import Reject
 from pipeline.core.vocabulary import Vocabulary
 from pipeline.event_bytes import encoder
-from pipeline.topics import SCHEMAS, SOURCE_TOPICS, schema_of
+from pipeline.topics import SCHEMAS, SOURCE_TOPICS, Schema, schema_of
 
 BODY_BYTES_MAX = 1 << 20  # as the pipeline's: a larger one would only be rejected there
 _GZIP = b"\x1f\x8b"  # how a gzip file begins
@@ -48,26 +48,88 @@ class Fault(NamedTuple):
     reason: str
 
 
+class Checked(NamedTuple):
+    """An event that is right as far as it can be told without the others; `body` is what Avro gets."""
+
+    topic: str
+    body: dict[str, Any]
+    received_at: int | None
+
+
+class Checks:
+    """Parsed events to what Avro gets: for lines, and for whatever else brings canonical events."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._types = vocabulary.types
+        self._checkers = {name: checkers(schemas.avro(f"events/{name}.v1.avsc"), vocabulary) for name in SCHEMAS}
+
+    def event(self, event: Mapping[str, Any]) -> Checked:
+        """One event, by the fields of SEMANTICS section 9.
+
+        Raises:
+            Wrong: its first fault.
+        """
+        topic = self._topic(event)
+        return Checked(topic, self._body(event, schema_of(topic)), _received_at(event))
+
+    def _topic(self, event: Mapping[str, Any]) -> str:
+        """The topic that follows from the type; one that is given must agree."""
+        name = event.get("type")
+        if name is None:
+            raise Wrong("type", "is missing", Reject.MISSING_FIELD)
+        if not isinstance(name, str):
+            raise Wrong("type", f"must be text; is {kind_of(name)}")
+        known = self._types.get(name)
+        if known is None:
+            raise Wrong("type", f"{name!r:.80} is unknown{_nearest(name, list(self._types))}", Reject.UNKNOWN_TYPE)
+        topic = event.get("topic")
+        if topic is not None and topic != known.topic:
+            if topic not in SOURCE_TOPICS:
+                near = _nearest(str(topic), list(SOURCE_TOPICS))
+                raise Wrong("topic", f"{topic!r:.80} is no topic of events{near}; leave it out, it follows from type")
+            raise Wrong("topic", f"{topic} contradicts the type: {name} belongs on {known.topic}; leave it out")
+        return known.topic
+
+    def _body(self, event: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+        """The Avro record of an event; what is null or empty is left to the schema's default."""
+        known = self._checkers[schema]
+        body: dict[str, Any] = {}
+        for name, value in event.items():
+            check = known.get(name)
+            if check is None:
+                self._check_unknown(name, schema, known)
+            elif value is not None and value != "":
+                body[name] = check(name, value)
+        required(event["type"], body)
+        _check_names(event["type"], body)
+        return body
+
+    def _check_unknown(self, name: str, schema: str, known: Mapping[str, Checker]) -> None:
+        if name in _NOT_AVRO:
+            return
+        others = [f"{other} events" for other in SCHEMAS if other != schema and name in self._checkers[other]]
+        if others:
+            raise Wrong(name, f"is no field of {schema} events, but of {' and '.join(others)}")
+        near = _nearest(name, [*known, *_NOT_AVRO])
+        raise Wrong(name, f"is no field of an event{near}; what else the source says goes into properties")
+
+
 class Translator:
     """Lines to messages, with the schema ids of the topics' schemas and the vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, schema_ids: Mapping[str, int]) -> None:
         """`schema_ids` by schema: channel, profile, account, crm."""
-        self._types = vocabulary.types
         self._ids = dict(schema_ids)
-        avro = {name: schemas.avro(f"events/{name}.v1.avsc") for name in SCHEMAS}
-        self._checkers = {name: checkers(avro[name], vocabulary) for name in SCHEMAS}
-        self._encode = {name: encoder(avro[name]) for name in SCHEMAS}
+        self._checks = Checks(vocabulary)
+        self._encode = {name: encoder(schemas.avro(f"events/{name}.v1.avsc")) for name in SCHEMAS}
         self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
     def translate(self, line: bytes, number: int) -> Message | Fault:
         """One line, as it stands in the file, to its message or its first fault."""
         try:
             event = self._parse(line)
-            topic = self._topic(event)
+            topic, body, received_at = self._checks.event(event)
             schema = schema_of(topic)
-            body = self._check(event, schema)
-            received_at = _received_at(event)
             encoded = self._encode[schema](body)
         except Wrong as wrong:
             return Fault(number, wrong.field, wrong.reason)
@@ -96,60 +158,19 @@ class Translator:
             raise Wrong(LINE, f"must be an object {{...}}; is {kind_of(event)}")
         return event
 
-    def _topic(self, event: dict[str, Any]) -> str:
-        """The topic that follows from the type; one that is given must agree."""
-        name = event.get("type")
-        if name is None:
-            raise Wrong("type", "is missing")
-        if not isinstance(name, str):
-            raise Wrong("type", f"must be text; is {kind_of(name)}")
-        known = self._types.get(name)
-        if known is None:
-            raise Wrong("type", f"{name!r:.80} is unknown{_nearest(name, list(self._types))}")
-        topic = event.get("topic")
-        if topic is not None and topic != known.topic:
-            if topic not in SOURCE_TOPICS:
-                near = _nearest(str(topic), list(SOURCE_TOPICS))
-                raise Wrong("topic", f"{topic!r:.80} is no topic of events{near}; leave it out, it follows from type")
-            raise Wrong("topic", f"{topic} contradicts the type: {name} belongs on {known.topic}; leave it out")
-        return known.topic
-
-    def _check(self, event: dict[str, Any], schema: str) -> dict[str, Any]:
-        """The Avro record of an event; what is null or empty is left to the schema's default."""
-        known = self._checkers[schema]
-        body: dict[str, Any] = {}
-        for name, value in event.items():
-            check = known.get(name)
-            if check is None:
-                self._check_unknown(name, schema, known)
-            elif value is not None and value != "":
-                body[name] = check(name, value)
-        required(event["type"], body)
-        _check_names(event["type"], body)
-        return body
-
-    def _check_unknown(self, name: str, schema: str, known: Mapping[str, Checker]) -> None:
-        if name in _NOT_AVRO:
-            return
-        others = [f"{other} events" for other in SCHEMAS if other != schema and name in self._checkers[other]]
-        if others:
-            raise Wrong(name, f"is no field of {schema} events, but of {' and '.join(others)}")
-        near = _nearest(name, [*known, *_NOT_AVRO])
-        raise Wrong(name, f"is no field of an event{near}; what else the source says goes into properties")
-
 
 def _check_names(type_: str, body: Mapping[str, Any]) -> None:
     """Ids that name nobody, operations that contradict themselves: by the core's rules."""
     profile = body.get("profile_id")
     if profile is not None and validate.is_nobody(profile):
-        raise Wrong("profile_id", f"{profile!r} names nobody; leave it out")
+        raise Wrong("profile_id", f"{profile!r} names nobody; leave it out", Reject.NOBODY)
     operation = _OPERATIONS.get(type_)
     if operation is not None and (why := operation(body)):
         reason, detail = why
-        raise Wrong(detail.split(" ", 1)[0], _REASONS.get(reason, detail))
+        raise Wrong(detail.split(" ", 1)[0], _REASONS.get(reason, detail), reason)
 
 
-def _received_at(event: dict[str, Any]) -> int | None:
+def _received_at(event: Mapping[str, Any]) -> int | None:
     given = event.get("received_at")
     return None if given is None else instant("received_at", given)
 
