@@ -82,13 +82,13 @@ class Refusals:
 
     def _of_sinks(self) -> list[Refusal]:
         from connectors.clickhouse import service, standing
-        from connectors.clickhouse.source import KafkaAway, NoJournal
+        from connectors.kafka_faults import KafkaAway, NoTopic
 
         if self._service is None:
             return []
         try:
             told = standing.refused(self._settings, self._service)
-        except NoJournal:
+        except NoTopic:
             return []
         except (KafkaAway, service.Unavailable, service.Refused) as error:
             if isinstance(error, service.Refused) and error.code in service.ABSENT:

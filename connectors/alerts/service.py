@@ -16,14 +16,9 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from connectors.alerts.settings import (
-    ENTRIES_MAX,
-    LOOK_BACK,
-    REQUEST_SECONDS_MAX,
-    TRANSACTION_MS,
-    TRANSACTION_SECONDS_MAX,
-)
-from connectors.alerts.source import FOR_GOOD, LOST, KafkaAway, PartitionLost, silent, words
+from connectors.alerts.settings import LOOK_BACK, TRANSACTION_MS, TRANSACTION_SECONDS_MAX
+from connectors.group import ENTRIES_MAX, REQUEST_SECONDS_MAX
+from connectors.kafka_faults import FOR_GOOD, LOST, KafkaAway, PartitionLost, silent, words
 from pipeline import topics
 from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings
@@ -56,7 +51,9 @@ class Log:
     def __init__(self, settings: Settings) -> None:
         self._prefix, self._address = settings.topics.prefix, settings.kafka_address()
         self._client = kafka_client(settings)
-        self._admin = AdminClient(self._client | {"log_level": 0, "error_cb": lambda _error: None}, logger=silent())
+        self._admin = AdminClient(
+            self._client | {"log_level": 0, "error_cb": lambda _error: None}, logger=silent("notify")
+        )
 
     def bounds(self, topic: str, partition: int) -> Bounds:
         """What a partition holds.
@@ -100,7 +97,7 @@ class Log:
                 "isolation.level": "read_committed",
                 "log_level": 0,
             },
-            logger=silent(),
+            logger=silent("notify"),
         )
         try:
             place = TopicPartition(topics.physical(self._prefix, topic), partition, begin)
@@ -172,7 +169,7 @@ class Transactions:
 
     def _write(self, rows: Sequence[Row], positions: list[TopicPartition], membership: object) -> None:
         if self._producer is None:
-            self._producer = Producer(self._settings, logger=silent())
+            self._producer = Producer(self._settings, logger=silent("notify"))
             self._producer.init_transactions(TRANSACTION_SECONDS_MAX)
         producer = self._producer
         producer.begin_transaction()

@@ -15,12 +15,14 @@ from connectors.alerts import positions, rows
 from connectors.alerts.positions import JournalGone, Lane
 from connectors.alerts.service import Log, Row, Transactions
 from connectors.alerts.settings import BEGIN_MAX, COMMIT_SECONDS, REMIND_SECONDS, TRANSACTION_ALERTS
-from connectors.alerts.source import Commit, End, Entry, Gone, KafkaAway, NoTopic, PartitionLost, Reading, Source
-from connectors.alerts.trouble import GaveUp, Trouble
+from connectors.group import Commit, End, Entry, Gone, Member, Reading
+from connectors.kafka_faults import KafkaAway, NoTopic, PartitionLost
+from connectors.trouble import GaveUp, Trouble
 from pipeline import metrics
 from pipeline.core.record import UnknownFormat
 from pipeline.failpoints import Failpoint, reached
 from pipeline.settings import Settings
+from pipeline.settings_sources import env_name
 from pipeline.topics import ALERTS, JOURNAL, RECEIPTS, physical
 
 _LOG = logging.getLogger("tally.notify")
@@ -36,7 +38,7 @@ class Projection:
     def __init__(self, settings: Settings, schema_id: int) -> None:
         """`schema_id`: of `alert.v1.avsc`."""
         group, prefix = settings.notify.group_id, settings.topics.prefix
-        self._source = Source(settings, Reading(group, JOURNAL, required=(ALERTS, RECEIPTS)))
+        self._group = Member(settings, Reading("notify", group, prefix, JOURNAL, required=(ALERTS, RECEIPTS)))
         self._log = Log(settings)
         self._transactions = Transactions(settings, group, lambda: reached(Failpoint.NOTIFY_ALERTS_SENT))
         self._schema_id = schema_id
@@ -49,7 +51,7 @@ class Projection:
         self._lanes: dict[int, Lane] = {}
         self._refused: dict[int, str] = {}
         self._rebalances = 0
-        self._kafka = Trouble(self._source.address)
+        self._kafka = Trouble(f"Kafka at {self._group.address}", env_name("kafka.bootstrap_servers"), "notify")
         self._reminded = self._measured = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -59,9 +61,9 @@ class Projection:
             GaveUp: Kafka was away for too long.
             NoTopic, UnknownFormat, NoAlert: it cannot go on as things are; the message says how to mend it.
         """
-        if not self._kafka.wait(stop, self._source.open):
+        if not self._kafka.wait(stop, self._group.open, KafkaAway):
             return
-        _LOG.info("reading the journal's alerts from Kafka at %s", self._source.address)
+        _LOG.info("reading the journal's alerts from Kafka at %s", self._group.address)
         try:
             while not stop.is_set():
                 self._step()
@@ -69,12 +71,12 @@ class Projection:
         except (KafkaAway, PartitionLost) as error:
             _LOG.info("stopped without a last commit, which costs some reading at the next start (%s)", error)
         finally:
-            self._source.close()
+            self._group.close()
 
     def _step(self) -> None:
         now = time.monotonic()
         try:
-            found = self._source.poll(POLL_SECONDS)
+            found = self._group.poll(POLL_SECONDS)
             self._forget_what_is_gone()
             self._take(found)
             if self._kafka.may_try(now):
@@ -90,21 +92,21 @@ class Projection:
 
     def _forget_what_is_gone(self) -> None:
         """A rebalance took all partitions away; those that came back begin anew."""
-        if self._rebalances == self._source.rebalances:
+        if self._rebalances == self._group.rebalances:
             return
-        self._rebalances = self._source.rebalances
+        self._rebalances = self._group.rebalances
         self._begin_anew()
         self._refused.clear()
         for metric in metrics.NOTIFY_OF_PARTITION:
             metric.clear()
-        _LOG.info("journal partitions now: %s", ", ".join(map(str, sorted(self._source.assigned))) or "none")
+        _LOG.info("journal partitions now: %s", ", ".join(map(str, sorted(self._group.assigned))) or "none")
 
     def _begin_anew(self) -> None:
         """Whatever a transaction has done or not is seen where its partitions begin again."""
         self._lanes.clear()
 
     def _begin(self, now: float) -> None:
-        new = sorted(self._source.assigned - self._lanes.keys() - self._refused.keys())
+        new = sorted(self._group.assigned - self._lanes.keys() - self._refused.keys())
         if not new:
             return
         begun = False
@@ -118,11 +120,11 @@ class Projection:
                 self._lanes[partition], begun = lane, True
         if begun:
             self._read()
-            self._kafka.over()
+            self._kafka.over(time.monotonic())
 
     def _lane(self, partition: int, now: float) -> Lane | None:
         """None while a transaction is open, which may be one of this partition's former owner."""
-        commit = self._source.committed(partition)  # before the output: what was committed later is not ours to see
+        commit = self._group.committed(partition)  # before the output: what was committed later is not ours to see
         output = self._log.bounds(ALERTS, partition)
         if not output.settled:
             return None
@@ -186,10 +188,10 @@ class Projection:
         if not kept:
             return
         reached(Failpoint.NOTIFY_BEFORE_ALERTS)
-        self._transactions.write(kept, self._source.places(_commits(lanes)), self._source.membership)
+        self._transactions.write(kept, self._group.places(_commits(lanes)), self._group.membership)
         reached(Failpoint.NOTIFY_AFTER_ALERTS)
         self._saved(lanes, time.monotonic())
-        self._kafka.over()
+        self._kafka.over(time.monotonic())
 
     def _save(self, now: float, leaving: bool = False) -> None:
         """Commit positions at which no alerts came, now and then."""
@@ -197,9 +199,9 @@ class Projection:
         due = [lane for lane in moved if leaving or now - lane.since >= COMMIT_SECONDS]
         if not due:
             return
-        self._source.commit(_commits(due))
+        self._group.commit(_commits(due))
         self._saved(due, now)
-        self._kafka.over()
+        self._kafka.over(time.monotonic())
 
     def _saved(self, lanes: list[Lane], now: float) -> None:
         for lane in lanes:
@@ -213,14 +215,14 @@ class Projection:
         _LOG.error("journal partition %d is refused: %s", partition, why)
 
     def _read(self) -> None:
-        self._source.read({(JOURNAL, p): lane.next for p, lane in self._lanes.items()})
+        self._group.read({(JOURNAL, p): lane.next for p, lane in self._lanes.items()})
 
     def _measure(self, now: float) -> None:
         if now - self._measured < 1.0:
             return
         self._measured = now
         for partition, lane in self._lanes.items():
-            high = self._source.high(JOURNAL, partition)
+            high = self._group.high(JOURNAL, partition)
             metrics.NOTIFY_LAG_RECORDS.labels(str(partition)).set(max(0, high - lane.next))
             metrics.NOTIFY_PARTITION_REFUSED.labels(str(partition)).set(0)
         if self._refused and now - self._reminded >= REMIND_SECONDS:

@@ -25,7 +25,7 @@ from connectors.clickhouse.recount import Difference
 from connectors.clickhouse.service import Refused, Service
 from connectors.clickhouse.settings import INSERT_SECONDS_MAX, QUERY_SECONDS_MAX, RANGE_BYTES_MAX, target
 from connectors.clickhouse.sink import Sink
-from connectors.clickhouse.source import Source
+from connectors.clickhouse.source import member
 from pipeline.settings import Settings
 
 WATCH_SECONDS = 0.05  # between two looks at how far the projection is
@@ -101,7 +101,7 @@ class Rebuild:
         """All of it, or what is left of it. `audit` says whether the tables are what the journal says.
 
         Raises:
-            RebuildRefused, KafkaAway, NoJournal, JournalGone, Unavailable, Refused, and the sink's FATAL
+            RebuildRefused, KafkaAway, NoTopic, JournalGone, Unavailable, Refused, and the sink's FATAL
         """
         try:
             exchange = self._exchange = self.prepare()
@@ -200,7 +200,7 @@ class Rebuild:
             return
         service = Service(self._fresh.target, INSERT_SECONDS_MAX)
         limits = Limits(self._settings.sink.rows, RANGE_BYTES_MAX, self._settings.sink.linger_ms / 1000)
-        sink = Sink(Source(self._own_settings), service, limits)
+        sink = Sink(member(self._own_settings), service, limits)
         try:
             watch = _Watch(sink, bounds, before, self._tell)
             sink.run(watch.stop, watch.look)

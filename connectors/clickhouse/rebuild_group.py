@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from connectors.clickhouse.source import KafkaAway, NoJournal
+from connectors.kafka_faults import KafkaAway, NoTopic
 from pipeline.kafka_cluster import REACH_SECONDS, KafkaAbsent, absence, connect, quiet
 from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings
@@ -66,14 +66,14 @@ class Journal:
 
         Raises:
             KafkaAway: no answer.
-            NoJournal: there is none.
+            NoTopic: there is none.
         """
 
         def ask() -> dict[int, Bounds]:
             admin, cluster = connect(self._settings)
             if self.topic not in cluster.topics:
                 where = self._settings.kafka_address()
-                raise NoJournal(f"Kafka at {where} has no topic {self.topic}: run `tally topics apply`")
+                raise NoTopic(f"Kafka at {where} has no topic {self.topic}: run `tally topics apply`")
             places = [TopicPartition(self.topic, number) for number in sorted(cluster.topics[self.topic].partitions)]
             low, high = _offsets(admin, places, OffsetSpec.earliest()), _offsets(admin, places, OffsetSpec.latest())
             return {number: Bounds(low[number], high[number]) for number in low}

@@ -38,7 +38,7 @@ def plan(settings: Settings, now: datetime) -> Plan:
 
     Raises:
         RebuildRefused: the journal's beginning is gone, or the databases are not as they must be.
-        KafkaAway, NoJournal, JournalGone, Unavailable, Refused
+        KafkaAway, NoTopic, JournalGone, Unavailable, Refused
     """
     journal = Journal(settings)
     bounds = journal.bounds()

@@ -12,7 +12,6 @@ MIB = 1024 * 1024
 
 CONNECT_SECONDS_MAX = 5  # so that an absent ClickHouse is said within 10 seconds
 INSERT_SECONDS_MAX = 120  # one request; well below Kafka's max.poll.interval of 300 seconds
-REQUEST_SECONDS_MAX = 5  # one request to Kafka
 QUERY_SECONDS_MAX = 300  # of `tally query`
 WINDOW_BLOCKS = 10_000  # inserts that a table remembers: 20 minutes of an insert per second into 8 parts
 WINDOW_SECONDS = 7 * 86_400  # the same of replicated tables, whose default fell to an hour
@@ -21,9 +20,6 @@ RANGE_ROWS_BYTES_MAX = 128 * MIB  # the same as rows, decompressed; 100,000 usua
 PENDING_BYTES_MAX = 256 * MIB  # records waiting in a sink over all partitions: beyond, the largest goes at once
 RECOVERING_MAX = PENDING_BYTES_MAX // RANGE_BYTES_MAX  # partitions whose fixed range is read back at the same time
 FENCE_SECONDS = 5  # an intent committed longer ago is committed again before the next insert: a sink may have slept
-RETRY_SECONDS_MAX = 600  # of ClickHouse or Kafka being away; then the process ends and whoever supervises it decides
-RETRY_DELAYS_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # the last one repeats
-LOG_SECONDS = 10  # between two lines about the same trouble
 REMIND_SECONDS = 60  # between two lines about a partition that is refused
 
 # Exactly-once inserts need all of them together; the tables' deduplication window is the other half.

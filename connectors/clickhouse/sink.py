@@ -12,8 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from connectors.clickhouse import migrations, rows, statements
-from connectors.clickhouse.ranges import START, JournalGone, Lane, Limits, Position, Range, agree, first_offset
+from connectors.clickhouse import migrations, rows, source, statements
+from connectors.clickhouse.ranges import MEND, START, JournalGone, Lane, Limits, Position, Range, agree, first_offset
 from connectors.clickhouse.service import Service, Unavailable
 from connectors.clickhouse.settings import (
     FENCE_SECONDS,
@@ -21,13 +21,15 @@ from connectors.clickhouse.settings import (
     RECOVERING_MAX,
     REMIND_SECONDS,
 )
-from connectors.clickhouse.source import Entry, Gone, KafkaAway, NoJournal, PartitionLost, Source
-from connectors.clickhouse.trouble import GaveUp, Trouble
+from connectors.group import End, Entry, Gone, Member
+from connectors.kafka_faults import KafkaAway, NoTopic, PartitionLost
+from connectors.trouble import GaveUp, Trouble
 from pipeline import metrics
 from pipeline.core.record import UnknownFormat
 from pipeline.failpoints import Failpoint, reached
 from pipeline.settings_sources import env_name
 from pipeline.telemetry.inserted import Inserted
+from pipeline.topics import JOURNAL
 
 _LOG = logging.getLogger("tally.sink")
 POLL_SECONDS = 0.1  # how long a stop, or a range that lingers, may wait for a record that does not come
@@ -42,14 +44,14 @@ class RowsLost(Exception):
 
 
 # What ends a sink with a message of its own; anything else is a fault of the program.
-FATAL = (GaveUp, migrations.MigrationRefused, NoJournal, RowsLost, rows.UnreadableRows, UnknownFormat)
+FATAL = (GaveUp, migrations.MigrationRefused, NoTopic, RowsLost, rows.UnreadableRows, UnknownFormat)
 
 
 class Sink:
     """One sink process. Everything happens in the thread that calls `run`."""
 
-    def __init__(self, source: Source, service: Service, limits: Limits) -> None:
-        self._source = source
+    def __init__(self, group: Member, service: Service, limits: Limits) -> None:
+        self._group = group
         self._service = service
         self._limits = limits
         self._lanes: dict[int, Lane] = {}
@@ -57,8 +59,8 @@ class Sink:
         self._owed: set[int] = set()  # partitions whose last range is complete and not committed as such
         self._fixed_at: dict[int, float] = {}
         self._rebalances = 0
-        self._kafka = Trouble("Kafka", env_name("kafka.bootstrap_servers"))
-        self._clickhouse = Trouble("ClickHouse", env_name("clickhouse.url"))
+        self._kafka = Trouble("Kafka", env_name("kafka.bootstrap_servers"), "sink")
+        self._clickhouse = Trouble("ClickHouse", env_name("clickhouse.url"), "sink")
         self._reminded = 0.0
         self._measured = 0.0
         self._inserted = Inserted()
@@ -79,14 +81,14 @@ class Sink:
 
         Raises:
             GaveUp: ClickHouse or Kafka was away for too long.
-            MigrationRefused, Refused, NoJournal: it cannot work as it is set up; the message says how to mend it.
+            MigrationRefused, Refused, NoTopic: it cannot work as it is set up; the message says how to mend it.
             RowsLost, UnreadableRows, UnknownFormat: it must not go on.
         """
-        if self._wait(stop, self._clickhouse, lambda: migrations.require(self._service)):
+        if not self._clickhouse.wait(stop, lambda: migrations.require(self._service), Unavailable):
             return
-        if self._wait(stop, self._kafka, self._source.open):
+        if not self._kafka.wait(stop, self._group.open, KafkaAway):
             return
-        _LOG.info("reading the journal from Kafka at %s into %s", self._source.address, self._service.target.address)
+        _LOG.info("reading the journal from Kafka at %s into %s", self._group.address, self._service.target.address)
         try:
             while not stop.is_set():
                 self._step()
@@ -96,25 +98,13 @@ class Sink:
             self._settle(leaving=True)
             reached(Failpoint.SINK_STOPPED)
         finally:
-            self._source.close()
-
-    def _wait(self, stop: threading.Event, trouble: Trouble, attempt: Callable[[], None]) -> bool:
-        """Try until it succeeds; True where a stop came first."""
-        while not stop.is_set():
-            try:
-                attempt()
-            except (Unavailable, KafkaAway) as error:
-                stop.wait(trouble.met(error, time.monotonic()))
-            else:
-                trouble.over(time.monotonic())
-                return False
-        return True
+            self._group.close()
 
     def _step(self) -> None:
         try:
-            entry = self._source.poll(POLL_SECONDS)
+            found = self._group.poll(POLL_SECONDS, 1)  # one alone: more would not be counted as waiting
             self._forget_what_is_gone()
-            if entry is not None:
+            for entry in found:
                 self._take(entry)
             now = time.monotonic()
             if self._kafka.may_try(now) and self._clickhouse.may_try(now):
@@ -127,7 +117,7 @@ class Sink:
         except Unavailable as error:
             metrics.SINK_ERRORS.inc()
             if not self._clickhouse.lasts:
-                self._source.pause(self._lanes)
+                self._group.pause(JOURNAL, self._lanes)
             self._clickhouse.met(error, time.monotonic())
         except PartitionLost as error:
             _LOG.info("the group has moved on (%s): forgetting what was not inserted", error)
@@ -136,18 +126,18 @@ class Sink:
 
     def _forget_what_is_gone(self) -> None:
         """A rebalance took all partitions away; those that came back begin anew."""
-        if self._rebalances == self._source.rebalances:
+        if self._rebalances == self._group.rebalances:
             return
-        self._rebalances = self._source.rebalances
+        self._rebalances = self._group.rebalances
         self._lanes.clear()
         self._owed.clear()
         self._refused.clear()
         self._inserted.forget()
-        _LOG.info("partitions now: %s", ", ".join(map(str, sorted(self._source.assigned))) or "none")
+        _LOG.info("partitions now: %s", ", ".join(map(str, sorted(self._group.assigned))) or "none")
 
     def _begin(self) -> None:
         """Start reading partitions that are new here, as many at once as fit into memory."""
-        new = sorted(self._source.assigned - self._lanes.keys() - self._refused.keys())
+        new = sorted(self._group.assigned - self._lanes.keys() - self._refused.keys())
         free = RECOVERING_MAX - sum(lane.recovering for lane in self._lanes.values())
         if not new or free <= 0:
             return
@@ -158,13 +148,13 @@ class Sink:
             except JournalGone as error:
                 self._refuse(partition, str(error))
         reached(Failpoint.SINK_BEFORE_FIRST_READ)
-        self._source.read({p: lane.next for p, lane in self._lanes.items()})
-        self._source.resume(self._lanes)  # a pause outlives the assignment that it was made under
+        self._read()
+        self._group.resume(JOURNAL, self._lanes)  # a pause outlives the assignment that it was made under
         self._kafka.over(time.monotonic())
         self._clickhouse.over(time.monotonic())
 
     def _lane(self, partition: int) -> Lane:
-        begin = self._source.begin(partition)
+        begin = source.begin(self._group, partition)
         position = begin.committed or START
         target = self._service.target
         (inserted,) = self._service.query(statements.taken_in(target), {"partition": partition}).rows[0]
@@ -172,13 +162,16 @@ class Sink:
         agree(begin.committed, inserted)
         return Lane(partition, position, first, self._limits)
 
-    def _take(self, entry: Entry | Gone) -> None:
+    def _read(self) -> None:
+        self._group.read({(JOURNAL, p): lane.next for p, lane in self._lanes.items()})
+
+    def _take(self, entry: Entry | End | Gone) -> None:
         self._kafka.over(time.monotonic())
         lane = self._lanes.get(entry.partition)
-        if lane is None:
+        if lane is None or isinstance(entry, End):
             return
         if isinstance(entry, Gone):
-            self._refuse(entry.partition, entry.why)
+            self._refuse(entry.partition, f"{entry.why}. {MEND}")
             return
         try:
             lane.take(entry.offset, entry.value, time.monotonic())
@@ -186,7 +179,7 @@ class Sink:
             self._refuse(entry.partition, str(error))
             return
         if entry.offset >= lane.committed.offset:
-            self._inserted.take(entry.partition, entry.offset, entry.journaled_ms)
+            self._inserted.take(entry.partition, entry.offset, entry.at)
         elif entry.offset == lane.committed.at:
             self._inserted.find(entry.partition, entry.value)
 
@@ -216,7 +209,7 @@ class Sink:
             reached(Failpoint.SINK_AFTER_INSERTS)
             metrics.SINK_LAST_SUCCESS_TIMESTAMP_SECONDS.set_to_current_time()
             if self._clickhouse.lasts:
-                self._source.resume(self._lanes)
+                self._group.resume(JOURNAL, self._lanes)
             self._clickhouse.over(time.monotonic())
         if range_.ignored:
             metrics.JOURNAL_IGNORED_RECORDS.inc(range_.ignored)
@@ -248,7 +241,7 @@ class Sink:
             reached(Failpoint.SINK_AFTER_COMMIT)
 
     def _commit(self, partition: int, position: Position) -> None:
-        self._source.commit(partition, position)
+        source.commit(self._group, partition, position)
         self._owed.discard(partition)
         self._fixed_at[partition] = time.monotonic()
         self._kafka.over(time.monotonic())
@@ -258,7 +251,7 @@ class Sink:
         self._owed.discard(partition)
         self._refused[partition] = why
         self._inserted.refuse(partition)
-        self._source.read({p: lane.next for p, lane in self._lanes.items()})
+        self._read()
         self._reminded = time.monotonic()
         _LOG.error("journal partition %d is refused: %s", partition, why)
 
@@ -267,7 +260,7 @@ class Sink:
             return
         self._measured = now
         for partition, lane in self._lanes.items():
-            high = self._source.high(partition)
+            high = self._group.high(JOURNAL, partition)
             self._inserted.measure(partition, max(0, high - lane.committed.offset))
         if self._refused and now - self._reminded >= REMIND_SECONDS:
             self._reminded = now

@@ -26,7 +26,7 @@ def refused(settings: Settings, service: Service) -> dict[int, str]:
     """Why each partition that is refused is refused.
 
     Raises:
-        KafkaAway, NoJournal, Unavailable, Refused
+        KafkaAway, NoTopic, Unavailable, Refused
         KafkaError, OSError, TimeoutError: the journal cannot be read.
     """
     journal, group = Journal(settings), Group(settings, settings.sink.group_id)

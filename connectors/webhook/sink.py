@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from connectors.alerts import rows as alerts
 from connectors.alerts.service import Log, Row, Transactions
-from connectors.alerts.settings import BEGIN_MAX, ENTRIES_MAX
-from connectors.alerts.source import Commit, End, Entry, Gone, KafkaAway, PartitionLost, Reading, Source
-from connectors.alerts.trouble import Trouble
+from connectors.alerts.settings import BEGIN_MAX
+from connectors.group import ENTRIES_MAX, Commit, End, Entry, Gone, Member, Reading
+from connectors.kafka_faults import KafkaAway, PartitionLost
+from connectors.trouble import Trouble
 from connectors.webhook import deliveries, outcomes, rows, statements
 from connectors.webhook.deliveries import Item, Lane, Position
 from connectors.webhook.outcomes import Answer
@@ -28,6 +29,7 @@ from connectors.webhook.states import State
 from pipeline import metrics
 from pipeline.failpoints import Failpoint, reached
 from pipeline.settings import Settings
+from pipeline.settings_sources import env_name
 from pipeline.topics import ALERTS, RECEIPTS
 
 _LOG = logging.getLogger("tally.notify")
@@ -48,7 +50,8 @@ class Courier:
     def __init__(self, settings: Settings, endpoint: Endpoint, schema_id: int) -> None:
         """`schema_id`: of `receipt.v1.avsc`."""
         group = f"{settings.notify.group_id}-webhook"
-        self._source = Source(settings, Reading(group, ALERTS, others=(RECEIPTS,)), self._leave)
+        reading = Reading("notify", group, settings.topics.prefix, ALERTS, others=(RECEIPTS,))
+        self._group = Member(settings, reading, self._leave)
         self._log = Log(settings)
         self._transactions = Transactions(settings, group, lambda: reached(Failpoint.NOTIFY_RECEIPTS_SENT))
         self._endpoint, self._schema_id = endpoint, schema_id
@@ -60,7 +63,7 @@ class Courier:
         self._is_full = False
         self._rebalances = 0
         self._proved = float("-inf")  # when the partitions were last known to be ours
-        self._kafka = Trouble(self._source.address)
+        self._kafka = Trouble(f"Kafka at {self._group.address}", env_name("kafka.bootstrap_servers"), "notify")
         self._chance = random.Random()  # the jitter's; nothing else depends on it
 
     def run(self, stop: threading.Event) -> None:
@@ -71,19 +74,19 @@ class Courier:
             NoTopic: there is none; the message says how to mend it.
         """
         try:
-            if not self._kafka.wait(stop, self._source.open):
+            if not self._kafka.wait(stop, self._group.open, KafkaAway):
                 return
             _LOG.info("sending alerts to %s", self._endpoint.address)
             while not stop.is_set():
                 self._step(stop)
             self._leave()
         finally:
-            self._source.close()
+            self._group.close()
             self._sender.close()
 
     def _step(self, stop: threading.Event) -> None:
         try:
-            found = self._source.poll(0.0 if self._in_flight else LOOK_SECONDS)
+            found = self._group.poll(0.0 if self._in_flight else LOOK_SECONDS)
             self._forget_what_is_gone()
             self._take(found)
             self._collect(LOOK_SECONDS)
@@ -101,11 +104,11 @@ class Courier:
 
     def _forget_what_is_gone(self) -> None:
         """A rebalance took all partitions away; those that came back begin anew."""
-        if self._rebalances == self._source.rebalances:
+        if self._rebalances == self._group.rebalances:
             return
-        self._rebalances = self._source.rebalances
+        self._rebalances = self._group.rebalances
         self._forget()
-        _LOG.info("sending alerts of partitions: %s", ", ".join(map(str, sorted(self._source.assigned))) or "none")
+        _LOG.info("sending alerts of partitions: %s", ", ".join(map(str, sorted(self._group.assigned))) or "none")
 
     def _forget(self) -> None:
         self._lanes.clear()
@@ -116,16 +119,16 @@ class Courier:
         for partition in self._anew:
             self._lanes.pop(partition, None)
         self._anew.clear()
-        new = sorted(self._source.assigned - self._lanes.keys())[:BEGIN_MAX]
+        new = sorted(self._group.assigned - self._lanes.keys())[:BEGIN_MAX]
         begun = {p: Lane(p, position) for p in new if (position := self._position(p)) is not None}
         if begun:
             self._lanes |= begun
             self._read()
-            self._kafka.over()
+            self._kafka.over(time.monotonic())
 
     def _position(self, partition: int) -> Position | None:
         """Where a partition begins; None while a transaction is open, which may be one of its former owner."""
-        commit = self._source.committed(partition)
+        commit = self._group.committed(partition)
         there, receipts = self._log.bounds(ALERTS, partition), self._log.bounds(RECEIPTS, partition)
         if not receipts.settled:
             return None
@@ -154,19 +157,19 @@ class Courier:
 
     def _read(self) -> None:
         offsets = {(RECEIPTS, p): lane.next_receipt for p, lane in self._lanes.items()}
-        self._source.read(offsets | {(ALERTS, p): lane.next_alert for p, lane in self._lanes.items() if lane.folded})
+        self._group.read(offsets | {(ALERTS, p): lane.next_alert for p, lane in self._lanes.items() if lane.folded})
         self._is_full = False
-        self._source.resume(ALERTS, [p for p, lane in self._lanes.items() if lane.folded])
+        self._group.resume(ALERTS, [p for p, lane in self._lanes.items() if lane.folded])
 
     def _hold_back(self) -> None:
         """Take no more alerts than fit into memory: the rest waits in the topic."""
         waiting = sum(len(lane.waiting) for lane in self._lanes.values())
         reading = [p for p, lane in self._lanes.items() if lane.folded]
         if waiting >= WAITING_MAX and not self._is_full:
-            self._source.pause(ALERTS, reading)
+            self._group.pause(ALERTS, reading)
             self._is_full = True
         elif waiting < WAITING_MAX // 2 and self._is_full:
-            self._source.resume(ALERTS, reading)
+            self._group.resume(ALERTS, reading)
             self._is_full = False
 
     def _collect(self, seconds: float) -> None:
@@ -206,11 +209,11 @@ class Courier:
             return
         began = time.monotonic()
         lanes = [self._lanes[partition] for partition in sorted({row.partition for row in self._unwritten})]
-        self._transactions.write(self._unwritten, self._source.places(_commits(lanes)), self._source.membership)
+        self._transactions.write(self._unwritten, self._group.places(_commits(lanes)), self._group.membership)
         reached(Failpoint.NOTIFY_AFTER_RECEIPTS)
         self._unwritten.clear()
         self._proved = began
-        self._kafka.over()
+        self._kafka.over(time.monotonic())
 
     def _send(self) -> None:
         at = time.time_ns() // 1_000
@@ -242,7 +245,7 @@ class Courier:
         """See that the partitions are still ours; a process that slept finds out before it sends."""
         now = time.monotonic()
         if now - self._proved > FENCE_SECONDS:
-            self._source.commit(_commits(list(self._lanes.values())))
+            self._group.commit(_commits(list(self._lanes.values())))
             self._proved = now
 
     def _is_fresh(self) -> bool:

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Producer
 
 from connectors.alerts import rows as alerts
 from connectors.alerts.service import Log
-from connectors.alerts.source import KafkaAway, silent, words
+from connectors.kafka_faults import KafkaAway, silent, words
 from connectors.webhook import rows
 from connectors.webhook.rows import Receipt
 from connectors.webhook.states import State
@@ -81,7 +81,7 @@ def ask(settings: Settings, wanted: Sequence[Standing], schema_id: int, at: int)
     """
     failed: list[str] = []
     producer = Producer(
-        kafka_client(settings) | {"acks": "all", "enable.idempotence": True, "log_level": 0}, logger=silent()
+        kafka_client(settings) | {"acks": "all", "enable.idempotence": True, "log_level": 0}, logger=silent("notify")
     )
     name = topics.physical(settings.topics.prefix, topics.RECEIPTS)
     for one in wanted:

@@ -110,7 +110,7 @@ def sink() -> None:
     from connectors.clickhouse.service import Refused, Service
     from connectors.clickhouse.settings import INSERT_SECONDS_MAX, RANGE_BYTES_MAX, target
     from connectors.clickhouse.sink import FATAL, Sink
-    from connectors.clickhouse.source import Source
+    from connectors.clickhouse.source import member
     from connectors.local import targets
     from pipeline import logs, metrics
     from pipeline.settings import load
@@ -128,7 +128,7 @@ def sink() -> None:
     targets.announce(settings.home, metrics.Process.SINK, settings.sink.name, settings.sink.metrics_host, port)
     limits = Limits(settings.sink.rows, RANGE_BYTES_MAX, settings.sink.linger_ms / 1000)
     try:
-        Sink(Source(settings), service, limits).run(stop)
+        Sink(member(settings), service, limits).run(stop)
     except (*FATAL, Refused, KafkaException) as error:
         console.fail(f"the sink stops: {error}")
     finally:

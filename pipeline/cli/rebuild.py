@@ -161,7 +161,7 @@ def _told_faults(course: _Course) -> Iterator[None]:
     from connectors.clickhouse.rebuild_exchange import RebuildRefused
     from connectors.clickhouse.service import Refused, Unavailable
     from connectors.clickhouse.sink import FATAL
-    from connectors.clickhouse.source import KafkaAway, NoJournal
+    from connectors.kafka_faults import KafkaAway, NoTopic
     from pipeline.audit.faults import AuditFailed
     from pipeline.refusal import WrongSetting
 
@@ -172,7 +172,7 @@ def _told_faults(course: _Course) -> Iterator[None]:
 
     try:
         yield
-    except (RebuildRefused, JournalGone, NoJournal) as error:
+    except (RebuildRefused, JournalGone, NoTopic) as error:
         console.fail(str(error))
     except WrongSetting as error:
         console.fail(str(error), error.code)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from connectors import group
 from connectors.clickhouse import settings as sink
-from connectors.clickhouse import source
 from pipeline.settings import Settings
 from pipeline.state.partitions import FOLDS_MAX
 from pipeline.topics import SOURCE_TOPICS
@@ -88,7 +88,7 @@ def of_sink(settings: Settings) -> dict[str, int]:
     record = settings.topics.journal_message_bytes + MIB
     return {
         "interpreter and libraries": SINK_BYTES,
-        "librdkafka: queue, and the answer on its way": source._QUEUE_BYTES + max(source._FETCH_BYTES, record),
+        "librdkafka: queue, and the answer on its way": group.QUEUE_BYTES + max(group.FETCH_BYTES, record),
         "records that wait": sink.PENDING_BYTES_MAX + sink.RANGE_BYTES_MAX + 2 * record,
         "the range at work, as rows": CONTENT_TIMES * sink.RANGE_ROWS_BYTES_MAX,
     }

@@ -1,4 +1,4 @@
-"""Partitions as a consumer group gives them: assignment, commits, records from given offsets on.
+"""A member of a consumer group, whatever it reads: assignment, commits, records from given offsets on.
 
 Read are partitions of one topic, and of others beside it, each from an offset of the caller's. Commits are synchronous
 and carry the group's generation, so one that succeeds proves that the partition is still this member's. `membership`
@@ -14,46 +14,18 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from connectors.alerts.settings import ENTRIES_MAX, FETCH_BYTES, MIB, QUEUE_BYTES, REQUEST_SECONDS_MAX, SESSION_MS
+from connectors.kafka_faults import GONE, LOST, KafkaAway, NoTopic, PartitionLost, is_for_good, silent, words
 from pipeline import topics
 from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings
 
-_LOG = logging.getLogger("tally.notify")
-LOST = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError._ASSIGNMENT_LOST,
-        KafkaError._STATE,
-    }
-)
-FOR_GOOD = frozenset(
-    {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.OFFSET_METADATA_TOO_LARGE,
-    }
-)
-_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError.OFFSET_OUT_OF_RANGE})
+MIB = 1024 * 1024
 
-
-class KafkaAway(Exception):
-    """Kafka did not answer, or not now: trying again may help."""
-
-
-class NoTopic(Exception):
-    """A topic is not there, or has another number of partitions."""
-
-
-class PartitionLost(Exception):
-    """The group gave the partition to somebody else."""
+REQUEST_SECONDS_MAX = 5  # one request to Kafka
+SESSION_MS = 10_000  # after which a silent member's partitions go to others; heartbeats have a thread of their own
+QUEUE_BYTES = 64 * MIB  # fetched and not yet taken, over all partitions
+FETCH_BYTES = 50 * MIB  # of one answer, as librdkafka's default; more where one record may be larger
+ENTRIES_MAX = 500  # taken at once
 
 
 class Entry(NamedTuple):
@@ -91,26 +63,37 @@ class Commit(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """What a group reads: `topic`, whose partitions are given, beside it `others`, and topics that must be there."""
+    """What a group reads: `topic`, whose partitions are given, beside it `others`, and topics that must be there.
 
+    Topics are named without `prefix`. `service` reads them, `sink` of `tally.sink`; `name` makes it a static member.
+    """
+
+    service: str
     group_id: str
+    prefix: str
     topic: str
     others: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    name: str = ""
+    level: str = "read_committed"  # also makes the group's commits wait for open transactions
+    mend: str = "run `tally topics apply`"  # where a topic is missing
 
 
-class Source:
+class Member:
     """The consumer. `assigned` are the partitions that are this member's now; `rebalances` counts when that changed."""
 
     def __init__(self, settings: Settings, reading: Reading, leave: Callable[[], None] = lambda: None) -> None:
         """`leave` is called while partitions are given back, when they still are this member's."""
-        self._reading, self._prefix, self._leave = reading, settings.topics.prefix, leave
+        self._reading, self._leave = reading, leave
+        self._log = logging.getLogger(f"tally.{reading.service}")
         self.address = settings.kafka_address()
         self.assigned: frozenset[int] = frozenset()
         self.rebalances = 0
         self.membership: Any = None
         self._away: str | None = None
-        self._consumer = Consumer(_consumer_settings(settings, reading) | {"error_cb": self._note}, logger=silent())
+        self._consumer = Consumer(
+            _consumer_settings(settings, reading) | {"error_cb": self._note}, logger=silent(reading.service)
+        )
 
     def open(self) -> None:
         """Join the group.
@@ -126,7 +109,7 @@ class Source:
             raise KafkaAway(f"Kafka at {self.address}: {words(error)}") from None
         counts = {name: len(found[name].partitions) if name in found else 0 for name in map(self._physical, names)}
         if missing := [name for name, count in counts.items() if not count]:
-            raise NoTopic(f"Kafka at {self.address} has no {topics.listed(missing)}: run `tally topics apply`")
+            raise NoTopic(f"Kafka at {self.address} has no {topics.listed(missing)}: {self._reading.mend}")
         if len(set(counts.values())) > 1:
             told = ", ".join(f"{name} has {count}" for name, count in counts.items())
             raise NoTopic(f"the topics must have the same number of partitions, but {told}: see `tally topics plan`")
@@ -138,8 +121,8 @@ class Source:
         """Leave the group; nothing is committed."""
         self._consumer.close()
 
-    def poll(self, seconds: float) -> list[Entry | End | Gone]:
-        """What comes next of the partitions that are read. Serves the group: call it often.
+    def poll(self, seconds: float, most: int = ENTRIES_MAX) -> list[Entry | End | Gone]:
+        """What comes next of the partitions that are read, `most` at once. Serves the group: call it often.
 
         Raises:
             KafkaAway: no broker answers.
@@ -148,7 +131,8 @@ class Source:
         self._away = None
         # To wait for the first alone: `consume` waits until it has as many as it may take.
         first = self._consumer.poll(seconds)
-        messages = [] if first is None else [first, *self._consumer.consume(ENTRIES_MAX, 0.0)]
+        more = self._consumer.consume(most - 1, 0.0) if first is not None and most > 1 else []
+        messages = [] if first is None else [first, *more]
         if not messages and self._away is not None:
             raise KafkaAway(f"Kafka at {self.address}: {self._away}")
         return [found for message in messages if (found := self._found(message)) is not None]
@@ -167,6 +151,19 @@ class Source:
         except KafkaException as error:
             raise self._fault(error) from None
         return None if found.offset < 0 else Commit(found.offset, found.metadata)
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """The offsets that a partition holds: `[low, high)`.
+
+        Raises:
+            KafkaAway
+        """
+        place = TopicPartition(self._physical(topic), partition)
+        try:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=REQUEST_SECONDS_MAX)
+        except KafkaException as error:
+            raise self._fault(error) from None
+        return low, high
 
     def read(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Read these partitions, by topic and number, from these offsets on, and no others."""
@@ -205,32 +202,27 @@ class Source:
         return int(self._consumer.get_watermark_offsets(place, cached=True)[1])
 
     def _fault(self, error: KafkaException) -> Exception:
-        code = error.args[0].code()
-        if code in LOST:
+        if error.args[0].code() in LOST:
             return PartitionLost(words(error))
-        return (
-            error
-            if code in FOR_GOOD or error.args[0].fatal()
-            else KafkaAway(f"Kafka at {self.address}: {words(error)}")
-        )
+        return error if is_for_good(error.args[0]) else KafkaAway(f"Kafka at {self.address}: {words(error)}")
 
     def _found(self, message: Any) -> Entry | End | Gone | None:
         error, name, partition = message.error(), message.topic(), message.partition()
-        topic = "" if name is None else topics.logical(self._prefix, name)
+        topic = "" if name is None else topics.logical(self._reading.prefix, name)
         if error is None:
             place = (topic, partition, message.offset())
             return Entry(*place, message.key(), message.value(), message.timestamp()[1])
         if error.code() == KafkaError._PARTITION_EOF:
             return End(topic, partition)
-        if error.code() in _GONE and partition is not None:
+        if error.code() in GONE and partition is not None:
             return Gone(topic, partition, error.str())
-        if error.fatal() or error.code() in FOR_GOOD:
+        if is_for_good(error):
             raise KafkaException(error)
-        _LOG.warning("Kafka: %s", error.str())
+        self._log.warning("Kafka: %s", error.str())
         return None
 
     def _physical(self, topic: str) -> str:
-        return topics.physical(self._prefix, topic)
+        return topics.physical(self._reading.prefix, topic)
 
     def _assign(self, consumer: Consumer, partitions: Collection[TopicPartition]) -> None:
         # Nothing is read until `read`: where to begin takes requests that a rebalance should not wait for.
@@ -253,26 +245,13 @@ class Source:
             self._away = error.str()
 
 
-def words(error: KafkaException) -> str:
-    """What went wrong, in the client's words."""
-    found = error.args[0]
-    return str(found.str()) if isinstance(found, KafkaError) else str(found)
-
-
-def silent() -> logging.Logger:
-    """librdkafka's own lines repeat what is said here, without a bound."""
-    quiet = logging.getLogger("tally.notify.librdkafka")
-    quiet.addHandler(logging.NullHandler())
-    quiet.propagate = False
-    return quiet
-
-
 def _consumer_settings(settings: Settings, reading: Reading) -> dict[str, Any]:
     record = settings.topics.journal_message_bytes + MIB  # a record batch is a little larger than its record
     answer = max(FETCH_BYTES, record)
-    return kafka_client(settings) | {
+    named = {"group.instance.id": reading.name} if reading.name else {}
+    own = {
         "group.id": reading.group_id,
-        "client.id": "tally-notify",
+        "client.id": reading.name or f"tally-{reading.service}",
         "group.protocol": "classic",
         # All partitions are given back at a rebalance: one way to lose one.
         "partition.assignment.strategy": "range",
@@ -281,11 +260,11 @@ def _consumer_settings(settings: Settings, reading: Reading) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
-        # Also makes the group's commits wait for open transactions.
-        "isolation.level": "read_committed",
+        "isolation.level": reading.level,
         "max.partition.fetch.bytes": record,
         "fetch.max.bytes": answer,
         "receive.message.max.bytes": answer + MIB,
         "queued.max.messages.kbytes": QUEUE_BYTES // 1024,
         "fetch.wait.max.ms": 100,
     }
+    return kafka_client(settings) | named | own
