@@ -63,6 +63,8 @@ class Translator:
     def _message(self, found: Delivery, n: int, at: tuple[Endpoint, Vendor], received_at: int) -> Translated:
         value, (endpoint, vendor) = found.values[n], at
         event: Event | Refusal = Refusal(Reject.UNDECODABLE, "an item of the delivery is no JSON object")
+        if isinstance(value, Refusal):  # of a reader that met it: a line that is no JSON
+            event = value
         if isinstance(value, dict):
             event = vendor.translate(value, endpoint)
         message = self._encoded(event, endpoint, received_at) if isinstance(event, Event) else event

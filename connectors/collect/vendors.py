@@ -12,6 +12,7 @@ from connectors.collect.brevo import rows as brevo
 from connectors.collect.connectif import export
 from connectors.collect.connectif import rows as connectif
 from connectors.collect.mindbox import rows as mindbox
+from connectors.collect.own.deliveries import OWN
 from connectors.collect.translation import Vendor
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
@@ -21,5 +22,6 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "brevo": Vendor("brevo", brevo.items, brevo.translate, brevo_columns.row, try_again=429),
         "connectif": Vendor("connectif", connectif.items, connectif.translate, export.row),
         "mindbox": Vendor("mindbox", mindbox.items, mindbox.translate, mindbox.row),
+        "own": OWN,
     }
 )

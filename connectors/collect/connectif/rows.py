@@ -96,7 +96,8 @@ def _said(named: str | None, endpoint: Endpoint) -> Said:
 
 def _contact(reading: Reading) -> str:
     ids = {name: reading.id(name, name) for name in ("profile_id", "contact_id", "external_id")}
-    email, phone = reading.id("email", "email"), reading.id("phone", "phone", "mobile_phone")
+    email = (reading.id("email", "email") or "").lower()
+    phone = reading.id("phone", "phone", "mobile_phone")
     contact = first_somebody(ids | {"email": email, "phone": phone})
     if contact is None:
         raise Unfit(
