@@ -112,8 +112,8 @@ def read(path: Path) -> tuple[Endpoint, ...]:
         raise StoreError(f"cannot use the endpoints' file {path}: {error}. {mend}") from None
 
 
-def change(path: Path, step: Callable[[tuple[Endpoint, ...]], tuple[Endpoint, ...]]) -> None:
-    """Put what `step` makes of the endpoints into the file, whole or not at all; no other command changes it meanwhile.
+def change(path: Path, step: Callable[[tuple[Endpoint, ...]], tuple[Endpoint, ...]]) -> tuple[Endpoint, ...]:
+    """Put what `step` makes of the endpoints into the file, whole or not at all, and return it. Commands take turns.
 
     Raises:
         StoreError: the file cannot be used or written, or another command holds it.
@@ -122,7 +122,9 @@ def change(path: Path, step: Callable[[tuple[Endpoint, ...]], tuple[Endpoint, ..
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_name(path.name + ".lock")):
-            _replace(path, written.encode(_usable(path, step(read(path)))))
+            found = _usable(path, step(read(path)))
+            _replace(path, written.encode(found))
+            return found
     except OSError as error:
         mend = "Make its folder writable to this user, or choose another with TALLY_COLLECT__ENDPOINTS_FILE"
         raise StoreError(f"cannot write the endpoints' file {path}: {error.strerror}. {mend}") from None

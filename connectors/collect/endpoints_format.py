@@ -15,14 +15,13 @@ from connectors.collect import credentials, networks
 from connectors.collect.endpoint import Credential, Endpoint
 from pipeline import rfc3339
 from pipeline.core import zones
-from pipeline.core.validate import ID_BYTES_MAX
 
 FORMAT = 1
 FILE_BYTES_MAX = 8 * 1024 * 1024  # a thousand endpoints with all they may have are 6 MB
 ENDPOINTS_MAX = 1_000  # of one file: each may be a label of metrics; an account needs a handful
 FIELDS_MAX = 32  # roles that an endpoint maps
 ALLOW_MAX = 64  # networks of an endpoint
-TEXT_BYTES_MAX = 512  # of a name, a role, a path
+TEXT_BYTES_MAX = 512  # of an account, a name, a role, a path: as of the ids that the state keeps
 INSTANT_MAX = 253_402_300_799_999_999  # the end of the year 9999, the last that RFC 3339 can write
 ENDPOINT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}[a-z0-9]", re.ASCII)  # no underscore: it ends the id in a token
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)  # RFC 9110's token
@@ -100,8 +99,8 @@ def _endpoint(value: Any, at: str) -> Endpoint:
     return Endpoint(
         id=_like(ENDPOINT_ID, table["id"], f"{at}.id", "lower-case letters, digits and hyphens"),
         vendor=_one_of(tuple(credentials.CAN_SEND), table["vendor"], f"{at}.vendor"),
-        account=_id(table["account"], f"{at}.account"),
-        source=_id(table["source"], f"{at}.source"),
+        account=_text(table["account"], f"{at}.account"),
+        source=_text(table["source"], f"{at}.source"),
         event=None if table["event"] is None else _text(table["event"], f"{at}.event"),
         time_zone=zone,
         fields=_fields(table["fields"], f"{at}.fields"),
@@ -180,13 +179,6 @@ def _text(value: Any, at: str) -> str:
     if size > TEXT_BYTES_MAX:
         raise Broken(at, f"has {size:,} bytes of at most {TEXT_BYTES_MAX}")
     return value
-
-
-def _id(value: Any, at: str) -> str:
-    text = _text(value, at)
-    if len(text.encode()) > ID_BYTES_MAX:
-        raise Broken(at, f"has more than {ID_BYTES_MAX} bytes")
-    return text
 
 
 def _like(pattern: re.Pattern[str], value: Any, at: str, words: str) -> str:
