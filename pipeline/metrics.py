@@ -167,6 +167,33 @@ NOTIFY_DELIVERIES = counter(
 )
 NOTIFY_WAITING_ALERTS = gauge("tally_notify_waiting_alerts", "Alerts in memory that the endpoint has not taken yet.")
 
+# ---------------------------------------------------------------------------------------------------- collect
+
+COLLECT_REQUESTS = counter(
+    "tally_collect_requests_total",
+    "Requests answered, by the endpoint's vendor and what came of them.",
+    "vendor",
+    "answer",
+)
+COLLECT_EVENTS = counter(
+    "tally_collect_events_total",
+    "Items of deliveries that Kafka acknowledged: events, and what was refused, kept as dead letters.",
+    "vendor",
+    "outcome",
+)
+COLLECT_ACKNOWLEDGEMENT_SECONDS = histogram(
+    "tally_collect_acknowledgement_seconds",
+    "From sending a delivery's messages to Kafka's last word on them.",
+    _SECONDS,
+)
+COLLECT_IN_FLIGHT_BYTES = gauge(
+    "tally_collect_in_flight_bytes", "Bodies being read, and messages that Kafka has not acknowledged."
+)
+COLLECT_IN_FLIGHT_EVENTS = gauge("tally_collect_in_flight_events", "Messages that Kafka has not acknowledged.")
+COLLECT_KAFKA_READY = gauge(
+    "tally_collect_kafka_ready", "1 while Kafka answers; else every delivery is answered `try again`."
+)
+
 # A counter that is there from the start shows its first step: `increase` of one that appears with it shows nothing.
 for _topic in SOURCE_TOPICS:
     EVENTS_READ.labels(_topic)

@@ -46,7 +46,7 @@ class Sender:
             NotReady: a topic is missing, or their partitions differ.
         """
         self._prefix = settings.topics.prefix
-        _check_topics(settings)
+        check_topics(settings)
         self._names = {topic: physical(self._prefix, topic) for topic in SOURCE_TOPICS}
         self._met: list[str] = []
         self._producer = Producer(_client(settings, self._met, self._delivered))
@@ -112,16 +112,24 @@ class Sender:
         self.flush()
         time.sleep(_BARRIER_SECONDS)
 
-    def close(self) -> None:
-        """Wait for every acknowledgement.
+    def settle(self) -> None:
+        """Wait for every acknowledgement of what was sent so far.
 
         Raises:
-            Undelivered: Kafka did not take some events.
+            Undelivered: Kafka did not take some events; this sender is of no more use.
         """
         self.flush()
         self.failed += len(self._producer)
         if self.failed:
             raise Undelivered(self._why(self._first_failure or "no acknowledgement"))
+
+    def close(self) -> None:
+        """Wait for every acknowledgement; nothing is sent after that.
+
+        Raises:
+            Undelivered: Kafka did not take some events.
+        """
+        self.settle()
 
     def _now(self) -> list[tuple[str, bytes]]:
         clock = time.monotonic()
@@ -160,7 +168,14 @@ def _client(settings: Settings, met: list[str], on_delivery: Callable[..., None]
     }
 
 
-def _check_topics(settings: Settings) -> None:
+def check_topics(settings: Settings) -> None:
+    """That the source topics are there, each with as many partitions as the others.
+
+    Raises:
+        SettingsError: no address.
+        KafkaAbsent: no answer.
+        NotReady: a topic is missing, or their partitions differ.
+    """
     _, cluster = connect(settings)
     names = [physical(settings.topics.prefix, topic) for topic in SOURCE_TOPICS]
     missing = [name for name in names if name not in cluster.topics]

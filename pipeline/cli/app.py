@@ -27,7 +27,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("pipeline.cli.worker:worker", "Run a worker: events to journal."),
     "sink": ("pipeline.cli.clickhouse:sink", "Run a sink: journal to ClickHouse."),
     "notify": ("pipeline.cli.notify:notify", "Run the alerts' service: journal to topic and webhook."),
+    "collect": ("pipeline.cli.collect:collect", "Run a collector: vendors' deliveries over HTTP to the topics."),
+    "endpoints new": ("pipeline.cli.endpoints:new", "Make an endpoint that a vendor delivers to, and its key."),
+    "endpoints list": ("pipeline.cli.endpoints:list_", "All endpoints."),
+    "endpoints show": ("pipeline.cli.endpoints:show", "An endpoint's URL, and what to set in the vendor's tool."),
+    "endpoints rotate": ("pipeline.cli.endpoints_keys:rotate", "Make a new key; the old one is taken for a while."),
+    "endpoints revoke": ("pipeline.cli.endpoints_keys:revoke", "End a key at once."),
+    "endpoints remove": ("pipeline.cli.endpoints_keys:remove", "Remove an endpoint."),
     "produce": ("pipeline.cli.produce:produce", "Publish events from JSON lines."),
+    "import": ("pipeline.cli.import_:import_", "Publish the history that a vendor's tool exported."),
     "simulate": ("pipeline.cli.simulate:simulate", "Publish seeded, realistic traffic."),
     "wait": ("pipeline.cli.wait:wait", "Wait until all that was produced is accounted for in ClickHouse."),
     "audit": ("pipeline.cli.audit:audit", "Compare journal, views and a recount from raw rows; exit 3 on drift."),
@@ -52,6 +60,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 GROUPS = {
     "topics": "The topics: plan and apply their shape.",
+    "endpoints": "Where vendors deliver to: make, list, show, rotate, revoke, remove.",
     "rebuild": "Make a projection of the journal anew.",
     "plan": "What accounts may use: set, show, list.",
     "allowance": "Allowances: how they stand, and what a sending would make of them.",

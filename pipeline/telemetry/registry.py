@@ -28,6 +28,7 @@ class Process(StrEnum):
     SINK = "sink"
     AUDIT = "audit"
     NOTIFY = "notify"
+    COLLECT = "collect"
 
 
 EVERYWHERE = tuple(Process)
@@ -50,6 +51,7 @@ _PREFIXES = {
     "tally_audit_": Process.AUDIT,
     "tally_drift": Process.AUDIT,
     "tally_notify_": Process.NOTIFY,
+    "tally_collect_": Process.COLLECT,
 }
 
 M = TypeVar("M", Counter, Gauge, Histogram)

@@ -14,7 +14,7 @@ from pipeline.core.reasons import Reject
 UNITS = (
     "events", "records", "batches", "seconds", "rows", "inserts", "errors", "rivals", "bytes", "ready", "drift",
     "rebalances", "refused", "entries", "failures", "info", "crossings",
-    "used", "remaining", "ratio", "dropped", "accounts", "alerts", "deliveries",
+    "used", "remaining", "ratio", "dropped", "accounts", "alerts", "deliveries", "requests",
 )  # fmt: skip
 LABELS = {
     "topic",
@@ -28,6 +28,9 @@ LABELS = {
     "account_id",
     "band",
     "state",
+    "vendor",
+    "answer",
+    "outcome",
 }
 
 

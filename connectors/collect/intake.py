@@ -1,0 +1,136 @@
+"""A delivery that has arrived whole: its key, its messages, Kafka's word, the answer.
+
+Success is said when Kafka has acknowledged every message, a refused item's among them. A delivery that is signed and
+gets no success may come again as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import NamedTuple
+
+from connectors.collect import answers, bodies
+from connectors.collect.answers import Answer, Kept, Outcome
+from connectors.collect.counts import Counts
+from connectors.collect.endpoint import Endpoint
+from connectors.collect.endpoints import Store
+from connectors.collect.guard import Guard, Presented, Refused
+from connectors.collect.room import Lease
+from connectors.collect.routes import OWN, Place, Route
+from connectors.collect.rows import Translated, Translator
+from connectors.collect.settings import Bounds
+from connectors.collect.sink import Batch, Sink
+from connectors.collect.translation import Vendor
+from connectors.collect.vendors import VENDORS
+from connectors.producer.rows import Message
+
+ASIDE_BYTES = 128 * 1024  # a larger body is translated in a thread, so that small ones need not wait for it
+ASIDE_MAX = 2  # such bodies at once: parsed, one takes about ten times its bytes
+_OUTCOMES = {Refused.REPLAYED: Outcome.REPLAYED, Refused.SIGNING_KEY: Outcome.FAILED}
+
+log = logging.getLogger(__name__)
+
+
+class Unsuccessful(Exception):
+    """A request that gets no success: what came of it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+
+
+class Parts(NamedTuple):
+    """What a collector is made of, beside its way to Kafka."""
+
+    store: Store
+    guard: Guard
+    translator: Translator
+    counts: Counts
+    bounds: Bounds
+
+
+class Intake:
+    """See the module. For one event loop."""
+
+    def __init__(self, parts: Parts, sink: Sink) -> None:
+        self._parts, self._sink = parts, sink
+        self._aside = asyncio.Semaphore(ASIDE_MAX)
+
+    async def take(self, presented: Presented, route: Route, lease: Lease) -> Answer:
+        """The answer of success.
+
+        Raises:
+            Unsuccessful: anything else.
+        """
+        endpoint, now_us = self._endpoint(route), time.time_ns() // 1_000
+        refused = self._parts.guard.check(endpoint, presented, now_us)
+        if endpoint is None or refused is not None:
+            raise Unsuccessful(
+                Outcome.UNAUTHORIZED if refused is None else _OUTCOMES.get(refused, Outcome.UNAUTHORIZED)
+            )
+        kept = False
+        try:
+            translated = await self._translated(presented, endpoint, lease, now_us)
+            vendor = VENDORS[endpoint.vendor]
+            answer = await self._answer(translated, vendor, route.place, lease)
+            kept = True
+        finally:
+            if not kept:
+                self._parts.guard.failed(endpoint, presented)
+        return answer
+
+    def _endpoint(self, route: Route) -> Endpoint | None:
+        """The endpoint that a route means; /v1/events is for canonical events alone."""
+        found = self._parts.store.by_id(route.endpoint)
+        return None if found is not None and route.place is Place.EVENTS and found.vendor != OWN else found
+
+    async def _translated(
+        self, presented: Presented, endpoint: Endpoint, lease: Lease, now_us: int
+    ) -> list[Translated]:
+        most = self._parts.bounds.body_bytes_max
+        body = bodies.unpacked(presented.headers, presented.raw_body, lease, most)
+        if isinstance(body, Outcome):
+            raise Unsuccessful(body)
+        translate, vendor = self._parts.translator.messages, VENDORS[endpoint.vendor]
+        if len(body) <= ASIDE_BYTES:
+            return translate(body, endpoint, vendor, now_us)
+        async with self._aside:
+            return await asyncio.to_thread(translate, body, endpoint, vendor, now_us)
+
+    async def _answer(self, translated: list[Translated], vendor: Vendor, place: Place, lease: Lease) -> Answer:
+        refusals = [(number, one.refusal) for number, one in enumerate(translated) if one.refusal is not None]
+        began = time.perf_counter()
+        if translated:
+            await self._acknowledged([one.message for one in translated], lease)
+        kept = Kept(len(translated), refusals)
+        self._parts.counts.kept(vendor.name, kept, time.perf_counter() - began)
+        return answers.success(vendor, kept, place)
+
+    async def _acknowledged(self, messages: list[Message], lease: Lease) -> None:
+        """Send the messages and wait for Kafka's word on all of them.
+
+        Raises:
+            Unsuccessful: there is no room for them, or Kafka did not take them all in time.
+        """
+        if not lease.hold_messages(len(messages), sum(len(one.value) for one in messages)):
+            raise Unsuccessful(Outcome.FULL)
+        answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+        def done(batch: Batch) -> None:
+            lease.leave()
+            if not answered.done():
+                answered.set_result(batch.error)
+
+        self._sink.send(messages, done)
+        lease.lent = True
+        try:
+            async with asyncio.timeout(self._parts.bounds.delivery_seconds):
+                error = await answered
+        except TimeoutError:
+            error = "no answer in time"
+        if error is not None:
+            log.warning("Kafka did not acknowledge a delivery: %s", error)
+            self._sink.doubt()
+            raise Unsuccessful(Outcome.LATE)

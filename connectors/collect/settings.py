@@ -1,0 +1,56 @@
+"""What the collector is told: where to listen, whom to believe, and its bounds."""
+
+from __future__ import annotations
+
+import resource
+import ssl
+from dataclasses import dataclass
+
+from connectors.collect.room import Room
+from pipeline.settings import Settings
+
+CONNECTIONS_MAX = 4_000  # open at once; each may hold two pieces of 64 KiB that nobody asked for
+FILES_LEFT = 64  # of the process's open files, for Kafka, the metrics and the rest
+HEADERS_SECONDS = 30.0  # a connection that sends no whole request within it is closed, an idle one too
+LINGER_SECONDS = 2.0  # what is left of a body that was refused is read away so long, so that the answer is heard
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds of a process; see `pipeline.settings_tree.Collect`."""
+
+    body_bytes_max: int
+    delivery_seconds: int
+    stop_seconds: int
+    connections_max: int
+
+
+def bounds(settings: Settings) -> Bounds:
+    """The bounds that are in force, with as many connections as this process may open files for."""
+    collect = settings.collect
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections = CONNECTIONS_MAX if files == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, files - FILES_LEFT)
+    return Bounds(collect.body_bytes_max, collect.delivery_seconds, collect.stop_seconds, max(connections, 1))
+
+
+def room(settings: Settings) -> Room:
+    """An empty room with the bounds of the settings."""
+    collect = settings.collect
+    return Room(collect.requests_max, collect.in_flight_bytes_max, collect.in_flight_events_max)
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """What HTTPS is served with, or None for HTTP.
+
+    Raises:
+        OSError: a file is not there, or is no certificate with its key (ssl.SSLError is one).
+    """
+    collect = settings.collect
+    if collect.tls_certificate is None or collect.tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Without a password the ssl module would ask on the terminal: an empty one makes it fail instead.
+    password = "" if collect.tls_key_password is None else collect.tls_key_password.get_secret_value()
+    context.load_cert_chain(collect.tls_certificate.expanduser(), collect.tls_key.expanduser(), password)
+    return context
