@@ -73,7 +73,10 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     assert text.splitlines()[0].split()[0] in shown.output
 
 
-@pytest.mark.parametrize("page", ["settings.md", "commands.md", "metrics.md"])
+PAGES = ["settings.md", "commands.md", "metrics.md", *(f"vendors/{name}.md" for name in reference.VENDORS)]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_docs_are_what_the_code_says(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert text == reference.with_section(text, reference.sections()[page]), "run `make docs`"

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 import schemas
+from connectors.collect.altcraft.hook import ROLES
 from connectors.collect.altcraft.rows import KEYS
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.translation import Event, Refusal
 from connectors.collect.vendors import VENDORS
 from pipeline import rfc3339
+from pipeline.cli import endpoints_options as options
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
 from pipeline.event_bytes import encoder
@@ -334,7 +336,7 @@ def test_what_a_merge_or_split_lacks_is_refused_with_the_name_of_the_setting(key
         for nothing in (None, "", []):
             found = refusal(put(item, f"event_data.{role}", nothing))
             assert found.reason == Reject.MISSING_FIELD
-            assert f"the endpoint's field {role}" in found.detail
+            assert f"--field {role}=PLACE" in found.detail
             assert f"/event_data/{role}" in found.detail
     assert refusal(put(item, "event_data", {})).reason == Reject.MISSING_FIELD
 
@@ -494,3 +496,15 @@ def test_an_empty_profile_in_a_row_is_a_deleted_one(cell: str) -> None:
 )
 def test_whether_a_row_is_a_test_is_read_as_files_write_it(cell: str, is_test: bool) -> None:
     assert event(dict(ALTCRAFT.row(flattened(CLICK) | {"is_test": cell}, ENDPOINT)))["is_test"] is is_test
+
+
+def test_an_endpoint_may_name_a_true_id_of_the_event_and_where_a_test_is_told() -> None:
+    at = endpoint(event_id="/event_data/uid", is_test="/event_data/test")
+    found = event(put(put(CLICK, "event_data.uid", "u1"), "event_data.test", True), at)
+    assert (found["event_id"], found["is_test"]) == ("u1", True)
+    assert event(CLICK, at)["event_id"] == event(CLICK)["event_id"]
+
+
+@pytest.mark.parametrize("role", sorted({*ROLES, "event_id", "deleted_profile_id"}))
+def test_every_role_can_be_named_for_an_endpoint(role: str) -> None:
+    assert options.fields([f"{role}=/event_data/place"], "altcraft") == {role: "/event_data/place"}

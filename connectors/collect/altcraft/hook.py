@@ -16,11 +16,13 @@ from connectors.collect.reading import Unfit
 from pipeline.core.reasons import Reject
 from pipeline.core.validate import ID_BYTES_MAX, is_nobody
 
-# Where each role stands, unless the endpoint's `fields` say otherwise. The last five are guesses: the vendor's pages
-# do not describe what merges, splits and segments carry (docs/vendors/altcraft.md).
+# Where each role stands, unless the endpoint's `fields` say otherwise; `event_id` and `deleted_profile_id` stand at no
+# place of their own. The last five are guesses: the vendor's pages do not describe what merges, splits and segments
+# carry (docs/vendors/altcraft.md).
 ROLES: Mapping[str, str] = {
     "event": "event_type",
     "occurred_at": "event_date",
+    "is_test": "is_test",
     "profile_id": "profile_id",
     "campaign_id": "/event_data/campaign_id",
     "message_id": "/event_data/message_id",
@@ -70,7 +72,7 @@ class Hook:
                 raise impossible(where, f"must be the key of an event, such as click; is {kind_of(value)}")
             return value
         if self.endpoint.event is None:
-            raise Unfit(Reject.MISSING_FIELD, "event_type is missing, and the endpoint names no event of its own")
+            raise Unfit(Reject.MISSING_FIELD, "event_type is missing, and the endpoint has no --event of its own")
         return self.endpoint.event.rpartition("/")[2]
 
     def occurred_at(self) -> tuple[str, int]:
@@ -78,7 +80,8 @@ class Hook:
         where, value = self.where("occurred_at") or "event_date", self.at("occurred_at")
         if value is ABSENT or value is None or value == "":
             raise Unfit(
-                Reject.MISSING_FIELD, f"{where} is missing; the endpoint's field occurred_at says where the time is"
+                Reject.MISSING_FIELD,
+                f"{where} is missing; an endpoint's --field occurred_at=PLACE says where the time is",
             )
         if not isinstance(value, str):
             raise impossible(where, f"must be a time such as 2018-03-04T13:13:19.034315796Z; is {kind_of(value)}")
@@ -100,10 +103,10 @@ class Hook:
 
     def is_test(self) -> bool:
         """Whether a test sending caused it; false where the message does not say."""
-        value = self.item.get("is_test")
-        if value is None or isinstance(value, bool):
+        where, value = self.where("is_test") or "is_test", self.at("is_test")
+        if value is ABSENT or value is None or isinstance(value, bool):
             return bool(value)
-        raise impossible("is_test", f"must be true or false; is {kind_of(value)}")
+        raise impossible(where, f"must be true or false; is {kind_of(value)}")
 
 
 def id_text(name: str, value: object) -> str | None:

@@ -33,7 +33,7 @@ def _deleted(hook: Hook) -> str:
         raise Unfit(
             Reject.MISSING_FIELD,
             "profile_id is null: the profile is deleted, and a live copy of this event would count beside it; where no"
-            " live ones were taken, the endpoint's field deleted_profile_id=/event_data/send_message_id lets it count",
+            " live ones were taken, an endpoint with --field deleted_profile_id=/event_data/send_message_id counts it",
         )
     found = somebody(where, hook.at("deleted_profile_id"))
     if found is None:
@@ -77,7 +77,7 @@ def _named(hook: Hook, role: str) -> Any:
         raise Unfit(
             Reject.MISSING_FIELD,
             f"{role}: nothing stands at {hook.where(role)}, which is a guess unless the endpoint says so: the vendor"
-            f" does not tell where; name the place with the endpoint's field {role}",
+            f" does not tell where; make an endpoint with --field {role}=PLACE",
         )
     return value
 

@@ -70,7 +70,7 @@ def _fields(hook: Hook) -> dict[str, Any]:
     list_id = id_text("list_id", hook.item.get("list_id"))
     campaign_id, link = hook.id("campaign_id"), hook.link()
     fields = {
-        "event_id": _event_id(hook, key, event_date, list_id),
+        "event_id": hook.id("event_id") or _event_id(hook, key, event_date, list_id),
         "type": type_,
         "occurred_at": occurred_at,
         "is_test": hook.is_test(),
