@@ -120,18 +120,27 @@ def delivery(body: bytes, vendor: Vendor) -> Delivery | Refusal:
         return Refusal(Reject.OVERSIZED, f"the delivery has {len(values)} items; {ITEMS_MAX} is the most")
     if len(values) == 1 and values[0] is document:
         return Delivery(values, lambda _: body)
-    return Delivery(values, lambda n: _nth(text, n))
+    return Delivery(values, _Elements(text))
 
 
-def _nth(text: str, n: int) -> bytes:
-    """The bytes of the n-th element of a text's list: the text itself, or the first list of its object's."""
-    at = _after_white(text, 0)
-    if text[at] == "{":
-        at = next(at for at in _members(text, at) if text[at] == "[")
-    for number, (start, end) in enumerate(_elements(text, at)):
-        if number == n:
-            return text[start:end].encode("utf-8")
-    raise IndexError(n)
+class _Elements:
+    """The bytes of the n-th element of a text's list: the text itself, or the first list of its object's.
+
+    Found at the first asking, all at once: a delivery may be refused item by item.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._spans: list[tuple[int, int]] = []
+
+    def __call__(self, n: int) -> bytes:
+        if not self._spans:
+            at = _after_white(self._text, 0)
+            if self._text[at] == "{":
+                at = next(at for at in _members(self._text, at) if self._text[at] == "[")
+            self._spans = list(_elements(self._text, at))
+        start, end = self._spans[n]
+        return self._text[start:end].encode("utf-8")
 
 
 def _members(text: str, at: int) -> Iterator[int]:

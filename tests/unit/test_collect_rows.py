@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.collect import rows
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.rows import ITEMS_MAX, Delivery, Translated, Translator, delivery
 from connectors.collect.translation import Event, Refusal, Vendor
@@ -129,6 +130,14 @@ def test_half_of_a_surrogate_pair_is_refused_with_the_delivery_s_bytes() -> None
     body = b'{"p": {"x": "\\ud800"}}'
     (one,) = messages(body)
     assert (said(one).reason, said(one).raw) == (Reject.IMPOSSIBLE_FIELD, body)
+
+
+def test_a_delivery_that_is_refused_item_by_item_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = []
+    elements = rows._elements
+    monkeypatch.setattr(rows, "_elements", lambda text, at: [passes.append(at), *elements(text, at)][1:])
+    assert [said(one).raw for one in messages(b"[1, 2, 3]")] == [b"1", b"2", b"3"]
+    assert passes == [0]
 
 
 JSON = st.recursive(
