@@ -78,7 +78,8 @@ def _said(payload: Payload, default: str | None) -> Said:
         return Said(payload.name(*places, "event_name"), (keys.LOYALTY, *others), False)
     if name is None and default == keys.PUSH:
         name = payload.name("subtype")
-    return Said(name, others or (keys.EMAILS if has("email") else ()), False)
+    address = payload.endpoint.fields.get("email", "email")
+    return Said(name, others or (keys.EMAILS if has(address) else ()), False)
 
 
 def _smses(payload: Payload, default: str | None) -> tuple[str, ...]:

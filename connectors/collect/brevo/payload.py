@@ -21,7 +21,8 @@ from pipeline.core.validate import ID_BYTES_MAX, is_nobody
 
 # Roles that an endpoint's `fields` may place; a name beside them becomes a property of that name.
 ROLES = frozenset(
-    {"event", "event_id", "occurred_at", "profile_id", "email", "phone", "message_id", "campaign_id", "link"}
+    {"event", "event_id", "occurred_at", "is_test", "profile_id", "email", "phone"}
+    | {"message_id", "campaign_id", "link"}
 )
 # In the order of trust. Of one capture only `ts_epoch` was right; `ts` is never asked.
 CLOCKS = ("ts_epoch", "s_epoch", "ts_event", "event_date", "date_event", "date")
@@ -29,6 +30,8 @@ COMPLETION_DATE = "completion_date"  # a completed task's own clock
 CREATED_AT = "/message/createdAt"  # a conversation's: its payload has no other
 _EPOCHS = ((10**9, 10**10, 1_000_000), (10**12, 10**13, 1_000))  # 10 digits are seconds, 13 milliseconds
 _EPOCH_DIGITS = frozenset({10, 13})
+
+_TRUE = frozenset({"true", "1", "yes"})
 
 # Where a person stands beside `email`, addresses first: they are the same person's in email events.
 _ADDRESSES = (
@@ -161,6 +164,11 @@ class Payload:
             return None
         whole = f"tag:{tags[0] if len(tags) == 1 else text(tags)}"
         return whole if len(whole.encode("utf-8", "surrogatepass")) <= ID_BYTES_MAX else f"tag:{minted(tags)}"
+
+    def is_test(self) -> bool:
+        """Whether the endpoint places a mark of tests, and it is set: Brevo itself documents none."""
+        own = self.endpoint.fields.get("is_test")
+        return own is not None and text(self.at(own)).casefold() in _TRUE
 
     def link(self) -> str | None:
         """The link that was clicked."""

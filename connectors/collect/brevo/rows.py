@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.collect.brevo import keys
-from connectors.collect.brevo.columns import row
 from connectors.collect.brevo.families import key_of
 from connectors.collect.brevo.keys import Key
 from connectors.collect.brevo.payload import CLOCKS, COMPLETION_DATE, ROLES, Payload
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.reading import Unfit
-from connectors.collect.translation import Event, Refusal, Vendor, minted, text
+from connectors.collect.translation import Event, Refusal, minted, text
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
 
@@ -75,6 +74,7 @@ def _fields(payload: Payload) -> dict[str, Any]:
         "type": key.type,
         "occurred_at": payload.occurred_at(key),
         "profile_id": payload.profile(key),
+        "is_test": payload.is_test(),
         "vendor_type": key.told,
     }
     if info.channel:
@@ -146,6 +146,3 @@ def _attributes(payload: Payload) -> dict[str, str]:
             if attribute is not None and isinstance(value, str | int) and not isinstance(value, bool):
                 found[attribute] = text(value)
     return dict(sorted(found.items()))
-
-
-BREVO = Vendor(name=keys.NAME, items=items, translate=translate, row=row, success=200, try_again=429)
