@@ -193,6 +193,16 @@ COLLECT_IN_FLIGHT_EVENTS = gauge("tally_collect_in_flight_events", "Messages tha
 COLLECT_KAFKA_READY = gauge(
     "tally_collect_kafka_ready", "1 while Kafka answers; else every delivery is answered `try again`."
 )
+COLLECT_TOPIC_RECORDS = counter(
+    "tally_collect_topic_records_total",
+    "Records of a vendor's topic (`--from-topic`) that Kafka acknowledged as messages and that are committed.",
+)
+COLLECT_TOPIC_LOST_RECORDS = counter(
+    "tally_collect_topic_lost_records_total", "Records that were deleted in a vendor's topic before they were read."
+)
+COLLECT_TOPIC_LAG_RECORDS = gauge(
+    "tally_collect_topic_lag_records", "Records of the vendor's topic that are not read yet.", "partition"
+)
 
 # A counter that is there from the start shows its first step: `increase` of one that appears with it shows nothing.
 for _topic in SOURCE_TOPICS:

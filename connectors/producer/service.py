@@ -98,10 +98,15 @@ class Sender:
                 raise Undelivered(self._why("the queue stays full"))
             self._producer.poll(_FULL_WAIT_SECONDS if left else 0)
 
-    def flush(self) -> None:
-        """Wait until Kafka has answered for all that was sent, for good or not."""
-        deadline = time.monotonic() + 2 * DELIVERY_MS_MAX / 1000
-        while self._producer.flush(_FLUSH_SLICE_SECONDS) and time.monotonic() < deadline:
+    @property
+    def waiting(self) -> int:
+        """Events that Kafka has not answered for."""
+        return len(self._producer)
+
+    def flush(self, seconds: float = 2 * DELIVERY_MS_MAX / 1000) -> None:
+        """Wait until Kafka has answered for all that was sent, for good or not; at most so long."""
+        deadline = time.monotonic() + seconds
+        while self._producer.flush(min(seconds, _FLUSH_SLICE_SECONDS)) and time.monotonic() < deadline:
             pass
 
     def barrier(self) -> None:
