@@ -10,6 +10,9 @@ from tests.oracle.persons import is_operation, sizes
 from tests.oracle.vocabulary import TYPES
 from tests.oracle.zones import ZONES
 
+REFUSED = "account_delivery_refused"
+COLLECTORS = ("undecodable", "oversized", "unknown_type", "missing_field", "impossible_field", "nobody")
+COLLECTORS += ("merge_with_itself", "profile_named_twice")
 NOBODY = ("", "null", "none", "undefined", "anonymous", "guest", "0", "-1", "[object object]")
 
 
@@ -56,8 +59,17 @@ def _untimely(event: Event, now: int, rules: Rules) -> str:
     return ""
 
 
+def is_refusal(event: Event) -> bool:
+    """Whether it tells of a delivery that a collector could not translate."""
+    if event.get("type") != REFUSED or not event["properties"].keys() >= {"reason", "detail", "raw", "size"}:
+        return False
+    return event["properties"]["reason"] in COLLECTORS
+
+
 def invalid(event: Event) -> str:
-    """Why an event is invalid in itself; empty where it is not."""
+    """Why an event is invalid in itself; empty where it is not. What a collector refused is so for its reason."""
+    if is_refusal(event):
+        return str(event["properties"]["reason"])
     if event["type"] not in TYPES:
         return "unknown_type"
     if event["topic"] != TYPES[event["type"]].topic:

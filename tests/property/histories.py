@@ -48,6 +48,9 @@ _BROKEN = (
     (b"\x00\x00\x00\x00\x01\x02a\x02", "undecodable"),
 )
 
+# What a collector says of a delivery that it could not translate.
+_REFUSED = {"reason": "missing_field", "detail": "profile_id", "raw": "eyJhIjogMX0=", "size": "8"}
+
 
 @dataclass
 class History:
@@ -190,6 +193,8 @@ def _bad(dice: Dice, arrived_ms: int) -> Sent:
         plan(0, **fields),
         plan(5, time_zone="Mars/Olympus", **fields),
         plan(5, anchor_day=32, **fields),
+        event("account_delivery_refused", properties=_REFUSED, **fields),
+        event("account_delivery_refused", properties=_REFUSED | {"reason": "too_late"}, **fields),
     )
     number = dice.choose(range(len(events) + len(_BROKEN) + 1))
     if number < len(events):
