@@ -78,6 +78,7 @@ def contradictions(settings: Settings, wrong: Container[str] = ()) -> list[Fault
         (_rules, ("rules.window_days", "rules.unique_days")),
         (_accounts, ("schema_registry.url", "clickhouse.url")),
         (_signing_key, ()),
+        (_tls, ()),
         (_networks, ("collect.trusted_proxies", "collect.brevo_networks")),
     )
     return [
@@ -223,6 +224,19 @@ def _signing_key(settings: Settings) -> _Found:
     if key is not None and not _SIGNING_KEY.fullmatch(key.get_secret_value()):
         mend = "Use the same for all collectors, for ever; to make one: openssl rand -hex 32"
         yield "collect.signing_key", f"the value given is not {SIGNING_KEY_DIGITS} hex digits", mend
+
+
+def _tls(settings: Settings) -> _Found:
+    collect = settings.collect
+    for name, path in (("tls_certificate", collect.tls_certificate), ("tls_key", collect.tls_key)):
+        if path is not None and not path.expanduser().is_file():
+            yield f"collect.{name}", f"there is no file {path}", "Point it at a PEM file"
+    if collect.tls_key is not None and collect.tls_certificate is None:
+        yield "collect.tls_certificate", "missing, since a key is given", "Set it to the certificate of that key"
+    if collect.tls_certificate is not None and collect.tls_key is None:
+        yield "collect.tls_key", "missing, since a certificate is given", "Set it to the key of that certificate"
+    if collect.tls_key_password is not None and collect.tls_key is None:
+        yield "collect.tls_key_password", "given without a key", "Set TALLY_COLLECT__TLS_KEY, or unset this one"
 
 
 def _networks(settings: Settings) -> _Found:

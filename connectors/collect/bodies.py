@@ -68,7 +68,7 @@ async def read(content: StreamReader, lease: Lease, length: int | None, bytes_ma
 async def _joined(content: StreamReader, lease: Lease, bytes_max: int) -> bytes | Outcome:
     parts: list[bytes] = []
     count = 0
-    async for part in content.iter_any():
+    while part := await _next(content):
         count += len(part)
         if count > bytes_max:
             return Outcome.TOO_LARGE
@@ -76,6 +76,14 @@ async def _joined(content: StreamReader, lease: Lease, bytes_max: int) -> bytes 
             return Outcome.FULL
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _next(content: StreamReader) -> bytes:
+    """What has arrived of a body, at least a byte; nothing at its end. Raises: ConnectionError."""
+    try:
+        return await content.readany()
+    except RuntimeError as error:  # aiohttp's word for a connection that is not there any more
+        raise ConnectionResetError(str(error)) from None
 
 
 def unpacked(headers: MultiMapping[str], raw: bytes, lease: Lease, bytes_max: int) -> bytes | Outcome:

@@ -12,7 +12,7 @@ from pipeline import metrics
 NO_VENDOR = "none"  # of a request that names no endpoint of a known vendor
 ACCEPTED, REFUSED = "accepted", "refused"
 _TRANSLATED = (ACCEPTED, REFUSED)
-_NEVER_OF_A_VENDOR = (Outcome.TOLD, Outcome.NO_PLACE, Outcome.WRONG_METHOD)
+_NEVER_OF_A_VENDOR = (Outcome.TOLD, Outcome.NO_PLACE)  # their paths name no endpoint
 
 
 class Counts:

@@ -11,23 +11,27 @@ import logging
 import time
 from typing import NamedTuple
 
-from connectors.collect import answers, bodies
+from multidict import MultiMapping
+
+from connectors.collect import answers, bodies, signatures
 from connectors.collect.answers import Answer, Kept, Outcome
 from connectors.collect.counts import Counts
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.endpoints import Store
 from connectors.collect.guard import Guard, Presented, Refused
+from connectors.collect.own import deliveries
 from connectors.collect.room import Lease
 from connectors.collect.routes import OWN, Place, Route
-from connectors.collect.rows import Translated, Translator
+from connectors.collect.rows import Delivery, Translated, Translator, delivery
 from connectors.collect.settings import Bounds
 from connectors.collect.sink import Batch, Sink
 from connectors.collect.translation import Vendor
 from connectors.collect.vendors import VENDORS
 from connectors.producer.rows import Message
+from pipeline.core.reasons import Reject
 
 ASIDE_BYTES = 128 * 1024  # a larger body is translated in a thread, so that small ones need not wait for it
-ASIDE_MAX = 2  # such bodies at once: parsed, one takes about ten times its bytes
+ASIDE_MAX = 1  # such bodies at once: parsed, one takes ten to thirty times its bytes
 _OUTCOMES = {Refused.REPLAYED: Outcome.REPLAYED, Refused.SIGNING_KEY: Outcome.FAILED}
 
 log = logging.getLogger(__name__)
@@ -58,23 +62,36 @@ class Intake:
         self._parts, self._sink = parts, sink
         self._aside = asyncio.Semaphore(ASIDE_MAX)
 
-    async def take(self, presented: Presented, route: Route, lease: Lease) -> Answer:
-        """The answer of success.
+    def needs_body(self, route: Route, headers: MultiMapping[str]) -> bool:
+        """Whether it takes the body to tell if a request may deliver: a signature covers it."""
+        endpoint = self._endpoint(route)
+        keys = () if endpoint is None else endpoint.credentials
+        named = {one.name for one in keys if one.kind == "hmac"} or {signatures.HMAC_HEADER}
+        return any(name in headers for name in {signatures.SIGNATURE_HEADER, *named})
+
+    def admit(self, presented: Presented, route: Route) -> Endpoint:
+        """The endpoint that a request may deliver to.
 
         Raises:
-            Unsuccessful: anything else.
+            Unsuccessful: none.
         """
-        endpoint, now_us = self._endpoint(route), time.time_ns() // 1_000
-        refused = self._parts.guard.check(endpoint, presented, now_us)
+        endpoint = self._endpoint(route)
+        refused = self._parts.guard.check(endpoint, presented, time.time_ns() // 1_000)
         if endpoint is None or refused is not None:
-            raise Unsuccessful(
-                Outcome.UNAUTHORIZED if refused is None else _OUTCOMES.get(refused, Outcome.UNAUTHORIZED)
-            )
+            outcome = None if refused is None else _OUTCOMES.get(refused)
+            raise Unsuccessful(outcome or Outcome.UNAUTHORIZED)
+        return endpoint
+
+    async def take(self, presented: Presented, endpoint: Endpoint, place: Place, lease: Lease) -> Answer:
+        """The answer to a delivery that was admitted.
+
+        Raises:
+            Unsuccessful: it is no success.
+        """
         kept = False
         try:
-            translated = await self._translated(presented, endpoint, lease, now_us)
-            vendor = VENDORS[endpoint.vendor]
-            answer = await self._answer(translated, vendor, route.place, lease)
+            translated = await self._translated(presented, endpoint, lease)
+            answer = await self._answer(translated, VENDORS[endpoint.vendor], place, lease)
             kept = True
         finally:
             if not kept:
@@ -86,18 +103,32 @@ class Intake:
         found = self._parts.store.by_id(route.endpoint)
         return None if found is not None and route.place is Place.EVENTS and found.vendor != OWN else found
 
-    async def _translated(
-        self, presented: Presented, endpoint: Endpoint, lease: Lease, now_us: int
-    ) -> list[Translated]:
+    async def _translated(self, presented: Presented, endpoint: Endpoint, lease: Lease) -> list[Translated]:
         most = self._parts.bounds.body_bytes_max
         body = bodies.unpacked(presented.headers, presented.raw_body, lease, most)
         if isinstance(body, Outcome):
             raise Unsuccessful(body)
-        translate, vendor = self._parts.translator.messages, VENDORS[endpoint.vendor]
         if len(body) <= ASIDE_BYTES:
-            return translate(body, endpoint, vendor, now_us)
+            return self._items(body, presented.headers, endpoint)
         async with self._aside:
-            return await asyncio.to_thread(translate, body, endpoint, vendor, now_us)
+            return await asyncio.to_thread(self._items, body, presented.headers, endpoint)
+
+    def _items(self, body: bytes, headers: MultiMapping[str], endpoint: Endpoint) -> list[Translated]:
+        """A message for every item.
+
+        Raises:
+            Unsuccessful: there are too many; what is kept of a refusal would not hold them.
+        """
+        translator, vendor, now_us = self._parts.translator, VENDORS[endpoint.vendor], time.time_ns() // 1_000
+        if vendor.name == OWN:
+            found = deliveries.items_of(headers.get("Content-Type", ""), headers, body)
+        else:
+            found = delivery(body, vendor)
+        if isinstance(found, Delivery):
+            return translator.translated(found, endpoint, vendor, now_us)
+        if found.reason is Reject.OVERSIZED:
+            raise Unsuccessful(Outcome.TOO_LARGE)
+        return [translator.refuse(found, body, endpoint, now_us)]
 
     async def _answer(self, translated: list[Translated], vendor: Vendor, place: Place, lease: Lease) -> Answer:
         refusals = [(number, one.refusal) for number, one in enumerate(translated) if one.refusal is not None]

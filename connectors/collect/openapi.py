@@ -52,7 +52,7 @@ def document() -> dict[str, Any]:
             "description": "Success is answered once Kafka has acknowledged everything of a delivery. To try again is "
             "always safe: what was taken before is recognised.",
         },
-        "paths": {str(place): {_method(place): _operation(place)} for place in Place if place is not Place.NONE},
+        "paths": {str(place): {_method(place): _complete(place)} for place in Place if place is not Place.NONE},
         "components": {
             "schemas": {"Problem": _PROBLEM, "Rejected": _REJECTED},
             "securitySchemes": {
@@ -65,6 +65,13 @@ def document() -> dict[str, Any]:
 
 def _method(place: Place) -> str:
     return place.methods[0].lower()
+
+
+def _complete(place: Place) -> dict[str, Any]:
+    operation = _operation(place)
+    operation["operationId"] = place.name.lower()
+    operation["responses"]["400"] = {"description": "This is no HTTP request that can be read."}
+    return operation
 
 
 def _operation(place: Place) -> dict[str, Any]:

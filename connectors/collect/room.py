@@ -1,7 +1,8 @@
 """How much may be at work at once: requests, their bytes and their events. Pure; whoever finds no room is told at once.
 
 A lease is a request's part: it grows with the body as it is read, then becomes the size of the messages, and ends when
-Kafka has answered for them, which may be after the sender was told to try again.
+Kafka has answered for them, which may be after the sender was told to try again. What one request holds alone always
+finds room: its body has a bound of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Lease:
     def hold(self, count: int) -> bool:
         """Hold so many bytes from now on, or as many as before where there is no room for more."""
         more = count - self.bytes
-        if more > 0 and self.room.bytes + more > self.room.bytes_max:
+        others = self.room.bytes - self.bytes
+        if more > 0 and others and others + count > self.room.bytes_max:
             return False
         self.room.bytes += more
         self.bytes = count
@@ -51,7 +53,8 @@ class Lease:
 
     def hold_messages(self, count: int, size: int) -> bool:
         """Hold so many messages with this size in all, in place of the body that they were made of."""
-        if self.room.events + count - self.events > self.room.events_max:
+        others = self.room.events - self.events
+        if others and others + count > self.room.events_max:
             return False
         if not self.hold(size + count * MESSAGE_BYTES):
             return False

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import traceback
+from dataclasses import replace
 
 from aiohttp import ClientError, web
 
-from connectors.collect import answers, bodies, credentials, openapi, routes
+from connectors.collect import access, answers, bodies, credentials, openapi, routes
 from connectors.collect.answers import Answer, Outcome
 from connectors.collect.counts import Counts
 from connectors.collect.guard import Presented
@@ -36,7 +38,7 @@ class Collector:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to any request; it raises nothing of its own."""
-        route, vendor = routes.find(request.path), None
+        began, route, vendor = time.perf_counter(), routes.find(request.path), None
         if route.place in routes.DELIVERIES:
             route = route._replace(endpoint=route.endpoint or credentials.named_endpoint(request.headers) or "")
             vendor = _vendor(route)
@@ -51,6 +53,8 @@ class Collector:
             log.error("a fault of the collector: %s", _place(error))
             outcome, answer = Outcome.FAILED, answers.failure(Outcome.FAILED, vendor)
         self._counts.request(None if vendor is None else vendor.name, outcome)
+        if access.logs():
+            access.line(request.method, route.place, (vendor, outcome, answer.status), time.perf_counter() - began)
         return web.Response(status=answer.status, body=answer.body, headers={**answer.headers, "Server": "tally"})
 
     async def _answer(self, request: web.BaseRequest, route: Route) -> Answer:
@@ -77,18 +81,23 @@ class Collector:
         return answers.document(200, {"status": "ok"})
 
     async def _delivery(self, request: web.BaseRequest, route: Route, lease: Lease) -> Answer:
-        outcome = bodies.refusal(request.headers, self._bounds.body_bytes_max)
+        """What can be told without the body is: a stranger's is not read, nor is one while Kafka is away."""
+        headers, most = request.headers, self._bounds.body_bytes_max
+        outcome = bodies.refusal(headers, most)
         if outcome is not None:
             raise Unsuccessful(outcome)
+        presented = Presented(route.secret, headers, b"", request.remote)
+        endpoint = None if self._intake.needs_body(route, headers) else self._intake.admit(presented, route)
         if self._sink.absence is not None:
             raise Unsuccessful(Outcome.AWAY)
-        if request.headers.get("Expect", "").lower() == "100-continue":
+        if headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(_CONTINUE)
-        raw = await bodies.read(request.content, lease, request.content_length, self._bounds.body_bytes_max)
+        raw = await bodies.read(request.content, lease, request.content_length, most)
         if isinstance(raw, Outcome):
             raise Unsuccessful(raw)
-        presented = Presented(route.secret, request.headers, raw, request.remote)
-        return await self._intake.take(presented, route, lease)
+        presented = replace(presented, raw_body=raw)
+        endpoint = endpoint or self._intake.admit(presented, route)
+        return await self._intake.take(presented, endpoint, route.place, lease)
 
 
 class Server(web.Server):

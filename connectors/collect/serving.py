@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import ssl
 import time
 
 import uvloop
@@ -18,6 +17,7 @@ from connectors.collect.guard import Guard, security
 from connectors.collect.intake import Intake, Parts
 from connectors.collect.rows import Translator
 from connectors.collect.service import Collector, Server
+from connectors.collect.settings import RENEW_SECONDS, Certificate
 from connectors.collect.sink import Sink
 from connectors.producer.settings import schema_ids
 from pipeline.core import vocabulary
@@ -32,18 +32,19 @@ class CannotListen(RuntimeError):
     """The address is taken, or not this machine's."""
 
 
-def run(settings: Settings, store: Store, context: ssl.SSLContext | None) -> int:
+def run(settings: Settings, store: Store, certificate: Certificate | None) -> int:
     """Serve until SIGTERM or SIGINT; returns how many messages were not acknowledged when it ended.
 
     Raises:
         CannotListen
         Failed: Kafka's client cannot go on.
+        NotReady: topics are missing, or their partitions differ.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, store, context))
+        return runner.run(_serve(settings, store, certificate))
 
 
-async def _serve(settings: Settings, store: Store, context: ssl.SSLContext | None) -> int:
+async def _serve(settings: Settings, store: Store, certificate: Certificate | None) -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -56,21 +57,31 @@ async def _serve(settings: Settings, store: Store, context: ssl.SSLContext | Non
     await sink.look()
     runner = web.ServerRunner(server, shutdown_timeout=bounds.stop_seconds)
     await runner.setup()
-    await _listen(runner, settings, context)
-    watching, stopping = asyncio.create_task(sink.watch()), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        left = await _end(runner, sink, bounds.stop_seconds)
-        stopping.cancel()
-    if watching.done():
-        watching.result()
-    watching.cancel()
+    await _listen(runner, settings, certificate)
+    tasks = [asyncio.create_task(one) for one in (stop.wait(), sink.watch(), _renew(certificate))]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    left = await _end(runner, sink, bounds.stop_seconds)
+    for task in others:
+        task.cancel()
+    for task in done:
+        task.result()
     return left
 
 
-async def _listen(runner: web.ServerRunner, settings: Settings, context: ssl.SSLContext | None) -> None:
+async def _renew(certificate: Certificate | None) -> None:
+    """Take a certificate that was renewed, without a restart."""
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            if certificate is not None and certificate.renew():
+                log.info("the certificate was renewed: new connections get the new one")
+        except OSError as error:
+            log.warning("the former certificate stays in force: %s", error.strerror or error)
+
+
+async def _listen(runner: web.ServerRunner, settings: Settings, certificate: Certificate | None) -> None:
     host, port = settings.collect.host, settings.collect.port
+    context = None if certificate is None else certificate.context
     site = web.TCPSite(runner, host, port, ssl_context=context, backlog=BACKLOG)
     try:
         await site.start()
