@@ -39,6 +39,7 @@ PROMISED = {
     "conservation": "topic partition read accepted duplicates rejected",
     "unique_reconciliation": "account_id campaign_id channel our_opens vendor_opens opens_difference our_clicks"
     " vendor_clicks clicks_difference",
+    "unique_differences": "account_id campaign_id channel kind class events evidence",
     "contacts": "account_id person_id email first_name last_name date_of_birth mobile_phone email_status"
     " newsletter_status mobile_status sms_status web_push points points_updated_at purchases purchases_value"
     " last_purchase_at cart segments first_seen last_seen last_active last_by_channel profiles",

@@ -157,6 +157,68 @@ def vendor_uniques(world: World, given: Given) -> Rows:
     return sorted(found, key=lambda row: (-abs(row[4]) - abs(row[7]), row[0], row[1]))
 
 
+_TOUCHES = ("opened", "unique_opened", "proxy_opened", "clicked", "unique_clicked")
+
+
+@answers("vendor-uniques-why")
+def vendor_uniques_why(world: World, given: Given) -> Rows:
+    events = [one for one in world.of(given["account"]) if one.verb in _TOUCHES]
+    reports = {(one.campaign, one.channel) for one in events if one.verb.startswith("unique_")}
+    parts: Counter[tuple[str, ...]] = Counter()
+    for unique, happened in by(_unique, events).items():
+        parts += _parts(happened) if unique else Counter(_part(one, "incomplete") for one in happened if _reports(one))
+    no_part = ("raw_missing", "machine")
+    less = ("repeated", "merged", "incomplete", "other_campaign, theirs")
+    found: dict[tuple[str, ...], list[int]] = {}
+    for (*place, name), n in parts.items():
+        if (place[0], place[1]) in reports:
+            row = found.setdefault((*place, name.partition(",")[0]), [0, 0])
+            row[0] += 0 if name in no_part else -n if name in less else n
+            row[1] = n if name in no_part else abs(row[0])
+    return sorted((*key, *numbers) for key, numbers in found.items() if any(numbers))
+
+
+def _parts(happened: list[Happened]) -> Counter[tuple[str, ...]]:
+    """Of one person's unique."""
+    found: Counter[tuple[str, ...]] = Counter()
+    counted = [one for one in happened if one.uniques & {_counts_as(one)}]
+    reports = sorted((one for one in happened if _reports(one)), key=lambda one: (one.at, one.campaign, one.profile))
+    for n, one in enumerate(reports):
+        if one.profile in {other.profile for other in reports[:n]}:
+            found[_part(one, "repeated")] += 1
+        elif n:
+            found[_part(one, "merged")] += 1
+    if reports and not any(one.verb in ("opened", "clicked") for one in happened):
+        is_machine = any(one.verb == "proxy_opened" for one in happened)
+        found[_part(reports[0], "machine" if is_machine else "raw_missing")] += 1
+    for one in counted:
+        found[_part(one, "other_campaign, ours" if reports else "unreported")] += 1
+    if reports:
+        found[_part(reports[0], "other_campaign, theirs")] += 1
+    return found
+
+
+def _reports(one: Happened) -> bool:
+    return one.verb.startswith("unique_")
+
+
+def _part(one: Happened, name: str) -> tuple[str, ...]:
+    return one.campaign, one.channel, "click" if one.verb.endswith("clicked") else "open", name
+
+
+def _counts_as(one: Happened) -> str:
+    if not one.verb.endswith("clicked"):
+        return "unique_open"
+    return "unique_click" if one.channel == "viber" else "unique_link_click"
+
+
+def _unique(one: Happened) -> tuple[str, ...] | None:
+    """What it is about: person, message, link; None where it does not say."""
+    counts_as = _counts_as(one)
+    link = one.link if counts_as == "unique_link_click" else counts_as
+    return (one.person, one.channel, one.about, counts_as, link) if one.person and one.about and link else None
+
+
 @answers("repeat-clickers")
 def repeat_clickers(world: World, given: Given) -> Rows:
     clicks = [

@@ -11,6 +11,7 @@ VIEWS = {
     "engagement_daily": "account, campaign, channel and UTC day",
     "campaign_engagement": "account, campaign and channel, over all days",
     "unique_reconciliation": "account, campaign and channel whose source reports uniques of its own",
+    "unique_differences": "the same, kind (open or click) and class: why they are not ours",
     "contact_activity": "accepted event, tests marked",
     "persons": "profile: the person that it stands for today",
     "contacts": "person: its sheet",
