@@ -134,7 +134,7 @@ def test_any_body_becomes_one_message_for_every_item(document: Any, at: Endpoint
 
 
 @examples()
-@given(st.integers(1, 3000))
+@given(st.integers(1, 100) | st.integers(1, 900))
 def test_a_nest_of_any_depth_is_an_event_or_a_refusal(depth: int) -> None:
     value: Any = 1
     for _ in range(depth):

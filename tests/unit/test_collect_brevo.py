@@ -13,6 +13,7 @@ import pytest
 
 import schemas
 from connectors.collect.brevo import keys
+from connectors.collect.brevo.rows import NESTING_MAX
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.translation import Event, Refusal
 from connectors.collect.vendors import VENDORS
@@ -467,6 +468,15 @@ def test_a_contacts_attributes_are_those_that_brevo_names_itself() -> None:
 def test_an_id_longer_than_any_is_refused() -> None:
     assert refusal({**ONE, "email": "x" * 513}).reason == Reject.IMPOSSIBLE_FIELD
     assert event({**ONE, "email": "x" * 512})["profile_id"] == "x" * 512
+
+
+def test_a_payload_may_be_nested_to_its_bound_and_no_deeper() -> None:
+    nest: Any = "x"
+    for _ in range(NESTING_MAX - 1):
+        nest = [nest]
+    assert event({**ONE, "extra": nest})["properties"]["extra"].startswith("[[[")
+    assert refusal({**ONE, "extra": [nest]}).reason == Reject.UNDECODABLE
+    assert event({**without(ONE, "template_id"), "tag": "[" * 100_000})["message_id"] is None
 
 
 # ---------------------------------------------------------------------------------------------------- exported rows

@@ -194,8 +194,10 @@ def _tags(value: Any) -> list[str]:
 def _parsed(given: str) -> Any:
     try:
         return json.loads(given) if given.startswith("[") else given
-    except (ValueError, RecursionError):
+    except ValueError:
         return given
+    except RecursionError:  # lists of lists are no tags, however many there are
+        return None
 
 
 def _instant(value: Any, time_zone: str) -> int:

@@ -20,6 +20,7 @@ from connectors.collect.translation import Event, Refusal, minted, text
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
 
+NESTING_MAX = 64  # levels of a payload; documented ones have three, and Python writes some hundreds
 # What tells an event from an object around a list of them.
 _EVENT_MARKS = ("event", "camp_id", "message-id", "msg_status", "eventName", "event_name")
 _OPENS = frozenset({"Opened", "proxy_open"})
@@ -59,12 +60,17 @@ def _is_event(value: Any) -> bool:
 
 def translate(item: Mapping[str, Any], endpoint: Endpoint) -> Event | Refusal:
     """One payload."""
+    if _is_deeper(item, NESTING_MAX):
+        return Refusal(Reject.UNDECODABLE, f"the payload is nested deeper than {NESTING_MAX} levels")
     try:
         return Event(_fields(Payload(item, endpoint)))
     except Unfit as unfit:
         return unfit.refusal
-    except RecursionError:  # of values that could be read and are too deep to be written
-        return Refusal(Reject.UNDECODABLE, "the payload is nested too deeply")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_deeper(one, levels - 1) for one in inner)
 
 
 def _fields(payload: Payload) -> dict[str, Any]:
