@@ -123,9 +123,13 @@ def bounded(role: str, name: str) -> str:
     """An id of at most ID_BYTES_MAX bytes.
 
     Raises:
-        Unfit: it is longer.
+        Unfit: it is longer, or no Unicode text.
     """
-    if len(name.encode("utf-8", "surrogatepass")) > ID_BYTES_MAX:
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} is not Unicode text: it has half of a pair") from None
+    if size > ID_BYTES_MAX:
         raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} has more than {ID_BYTES_MAX} bytes")
     return name
 

@@ -22,6 +22,7 @@ _ACTIONS, _ACTION = "customerActions", "customerAction"
 _NAMES = ("event", "/actionTemplate/systemName", "/actionTemplate/name")
 # Of a customer action: what it concerns may change after it; its customer and its name are told elsewhere in the event.
 _NOT_KEPT = ("ids", "actionTemplate", "customer", "customerBalanceChanges", "order")
+_OF_MESSAGE = ("channel", "mailing", "campaign", "link")
 _ORDER_IDS = "/order/ids"
 
 
@@ -76,7 +77,7 @@ def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         raise Unfit(Reject.MISSING_FIELD, f"customer is missing: {type_} is of one; fill customer.mindbox_id")
     occurred_at, context = reading.instant("occurred_at", "occurred_at", utc=("dateTimeUtc",)), _context(reading)
     message = _message(reading) if info.channel else {}
-    told = (default, name, customer, occurred_at, context, message)
+    told = (default, name, customer, occurred_at, context, message or [item.get(key) for key in _OF_MESSAGE])
     event = {
         "type": type_,
         "vendor_type": name,

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.collect.default_types import canonical
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.own import cloudevents
 from connectors.collect.reading import Unfit
@@ -46,6 +45,8 @@ def translate(item: Mapping[str, Any], endpoint: Endpoint) -> Event | Refusal:
         return unfit.refusal
     except Wrong as wrong:
         return Refusal(wrong.reject, _PERSONAL.sub("<...>", f"{wrong.field} {wrong.reason}"))
+    except UnicodeEncodeError:
+        return Refusal(Reject.IMPOSSIBLE_FIELD, "an id of the event is not Unicode text: it has half of a pair")
     return Event(checked.body)
 
 
@@ -71,9 +72,6 @@ def _take_endpoints(event: dict[str, Any], endpoint: Endpoint) -> None:
         if event.get(name) not in (None, "", ours):
             raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{name} is another one than the endpoint's: leave it out")
         event[name] = ours
-    default = canonical(endpoint.event)
-    if event.get("type") is None and default is not None:
-        event["type"] = default
     if event.get("type") == _PLAN_SET:
         raise Unfit(Reject.IMPOSSIBLE_FIELD, f"type {_PLAN_SET} is the operator's: set plans with `tally plan set`")
 
