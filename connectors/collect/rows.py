@@ -66,7 +66,10 @@ class Translator:
         if isinstance(value, Refusal):  # of a reader that met it: a line that is no JSON
             event = value
         if isinstance(value, dict):
-            event = vendor.translate(value, endpoint)
+            try:
+                event = vendor.translate(value, endpoint)
+            except RecursionError:  # some levels less than the parser takes: writing JSON goes as deep as reading it
+                event = Refusal(Reject.UNDECODABLE, "an item of the delivery is nested too deeply")
         message = self._encoded(event, endpoint, received_at) if isinstance(event, Event) else event
         if isinstance(message, Refusal):
             return self.refuse(message, found.raw(n), endpoint, received_at)

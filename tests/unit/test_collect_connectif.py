@@ -11,7 +11,10 @@ import pytest
 import schemas
 from connectors.collect.connectif import keys, template
 from connectors.collect.connectif.export import row as exported
+from connectors.collect.rows import Translator
 from pipeline import rfc3339
+from pipeline.core import vocabulary
+from pipeline.topics import SCHEMAS
 from tests.vendor_samples import Row, Samples, body, check, endpoint, event, refusal
 
 SAMPLES = Samples("connectif")
@@ -155,6 +158,14 @@ def test_the_same_fields_at_endpoints_of_two_events_are_two_events() -> None:
         for name in ("email-opened", "email_sent", "email-bounce")
     }
     assert len(ids) == 3
+
+
+def test_what_the_parser_takes_and_the_id_cannot_is_refused() -> None:
+    translator = Translator(vocabulary.load(), dict.fromkeys(SCHEMAS, 1))
+    for depth in range(900, 1_010):
+        text = json.dumps({**OPENED, "deep": 0}).replace("0}", "[" * depth + "]" * depth + "}")
+        (told,) = translator.messages(text.encode(), AT, SAMPLES.vendor, 0)
+        assert told.refusal is None or "nested too deeply" in told.refusal.detail
 
 
 def test_an_id_of_the_accounts_own_is_kept() -> None:
