@@ -103,9 +103,17 @@ class Guard:
             if signed is not None and any(one.kind == kind for one in endpoint.credentials):
                 self._seen.forget(_seen_as(endpoint, kind, signed))
 
-    def has_keys_of(self, endpoint: Endpoint) -> bool:
-        """Whether the keys of a signed endpoint were derived from the signing key in force; true of all others."""
-        return all(self._key_of(endpoint, one) for one in endpoint.credentials if one.kind in credentials.SIGNING)
+    def signing_key_fault(self, endpoint: Endpoint) -> str | None:
+        """What keeps the endpoint's signatures from being checked, in words; None: nothing does."""
+        signing = [one for one in endpoint.credentials if one.kind in credentials.SIGNING]
+        if all(self._key_of(endpoint, one) for one in signing):
+            return None
+        given = self._security.signing_key is not None
+        why = "is not the one that its keys were derived from" if given else "is not set"
+        return (
+            f"{endpoint.id} cannot check signatures: TALLY_COLLECT__SIGNING_KEY {why}. Set the one that all collectors "
+            f"have, or `tally endpoints rotate {endpoint.id} --overlap 0` makes a key from another"
+        )
 
     def _verdict(self, endpoint: Endpoint, request: Presented, now_us: int) -> _Verdict:
         right, any_presented = credentials.check_static(endpoint, request.path_secret, request.headers)

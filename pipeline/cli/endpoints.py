@@ -146,7 +146,7 @@ def show(endpoint: Id, base_url: Base = None, format_: Format = console.Format.T
 
       tally endpoints show mindbox-p3v8h2nc5t --base-url https://hooks.example.com --format json
     """
-    from connectors.collect import credentials
+    from connectors.collect import credentials, guard
     from pipeline import settings as tree
     from pipeline.cli import endpoints_kept as kept
     from pipeline.cli import endpoints_options as options
@@ -156,7 +156,7 @@ def show(endpoint: Id, base_url: Base = None, format_: Format = console.Format.T
     found = kept.one(kept.known(settings), endpoint)
     base = options.base_url(base_url, settings)
     live = credentials.live(found, at)
-    fault = kept.signing_key_fault(settings, found)
+    fault = guard.Guard(guard.security(settings)).signing_key_fault(found)
     endpoints_told.tell(endpoints_told.Told(found, live[-1] if live else None, base, at, fault=fault), format_)
     if not live:
         console.say(f"{endpoint} has no live key and takes nothing: `tally endpoints rotate {endpoint}` makes one")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from connectors.collect import endpoints, guard
+from connectors.collect import endpoints
 from connectors.collect.credentials import Issued
 from connectors.collect.endpoint import Endpoint
 from pipeline.allowance.plan_change import near
@@ -78,15 +78,3 @@ def _unknown(among: tuple[Endpoint, ...], id_: str) -> NoReturn:
     found = near(id_, [other.id for other in among])
     said = f"; near it: {', '.join(found)}" if found else ""
     console.fail(f"{id_}: there is no such endpoint{said}. `tally endpoints list`")
-
-
-def signing_key_fault(settings: Settings, endpoint: Endpoint) -> str | None:
-    """What keeps signed deliveries from being checked, in words."""
-    if guard.Guard(guard.security(settings)).has_keys_of(endpoint):
-        return None
-    given = settings.collect.signing_key is not None
-    why = "is not the one that its keys were derived from" if given else "is not set"
-    return (
-        f"{endpoint.id} cannot check signatures: TALLY_COLLECT__SIGNING_KEY {why}. Set the one that all collectors "
-        f"have, or `tally endpoints rotate {endpoint.id} --overlap 0` makes a key from another"
-    )

@@ -23,7 +23,7 @@ ROLES = (
     *("link", "context", "launch_id", "send_message_id", "segment", "sources", "target", "split_source", "parts"),
     "deleted_profile_id",
 )
-_FREE_ROLES = ("connectif", "mindbox")
+_FREE_ROLES = ("brevo", "connectif", "mindbox")
 _ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _BASE_URL = re.compile(r"https?://[^\s/@?#]+(/[^\s?#]*)?")
 _SPAN = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
@@ -65,10 +65,9 @@ def event(given: str | None, vendor: str) -> str | None:
     """The default event: a key of the vendor's vocabulary, or what its translation takes beside these."""
     if given is None:
         return None
-    if vendor == OWN:
-        _wrong(f"--event {given}: events of --vendor {OWN} say their type themselves")
     if not _takes(vendor, _text("--event", given)):
-        said = f"{_near(given, _keys(vendor))}. The keys: schemas/vocabulary/vendors.tsv"
+        table = "types.tsv" if vendor == OWN else "vendors.tsv"
+        said = f"{_near(given, _keys(vendor))}. All of them: schemas/vocabulary/{table}"
         _wrong(f"--event {given}: is no event of {vendor}{said}")
     return given
 
@@ -174,21 +173,27 @@ def overlap(given: str) -> int:
 
 
 def _takes(vendor: str, event: str) -> bool:
+    """Whether the vendor's translation knows it; of vendors whose payloads an account writes, canonical types too."""
+    from connectors.collect.default_types import canonical
+
     if vendor == "brevo":
         from connectors.collect.brevo import keys as brevo
 
         return brevo.default(event)[0] is not None
     if vendor == "connectif":
         from connectors.collect.connectif import keys as connectif
-        from connectors.collect.default_types import canonical
 
         return canonical(event) is not None or connectif.type_of(connectif.normal(event)) is not None
+    if vendor == OWN:
+        return canonical(event) is not None
     return vendor == "mindbox" or event in _keys(vendor)
 
 
 def _keys(vendor: str) -> tuple[str, ...]:
     from pipeline.core import vocabulary
 
+    if vendor == OWN:
+        return tuple(vocabulary.load().types)
     found = [place for named, place in vocabulary.load().vendors if named == vendor]
     return tuple(dict.fromkeys([*(place.partition("/")[2] for place in found), *found]))
 
