@@ -134,8 +134,13 @@ def bounded(role: str, name: str) -> str:
     return name
 
 
+def contact(name: str) -> str:
+    """An id of a contact as a profile's id: an address is the same in any case, all else is as it stands."""
+    return name.lower() if "@" in name else name
+
+
 def first_somebody(names: Mapping[str, str | None]) -> str | None:
-    """The first of a contact's ids, by the field it stands in, that names somebody; None where none is given.
+    """The first of a contact's ids, by the field it stands in, that names somebody, as `contact` has it; else None.
 
     Raises:
         Unfit: those that are given name nobody.
@@ -144,7 +149,7 @@ def first_somebody(names: Mapping[str, str | None]) -> str | None:
     somebody = next((name for name in given.values() if not is_nobody(name)), None)
     if given and somebody is None:
         raise Unfit(Reject.NOBODY, f"{' and '.join(given)}: holds an id that names nobody, such as null, guest or 0")
-    return somebody
+    return None if somebody is None else contact(somebody)
 
 
 def _is_blank(value: Any) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from connectors.collect.endpoint import Endpoint
+from connectors.collect.pointers import ABSENT, at
 
 
 class Part(NamedTuple):
@@ -26,8 +27,9 @@ def body(parts: Iterable[Part], endpoint: Endpoint) -> str:
     parts = list(parts)
     for role, place, value in parts:
         _put(document, endpoint.fields.get(role, place), value)
-    for role in endpoint.fields.keys() - {part.role for part in parts}:
-        _put(document, endpoint.fields[role], f"<{role}>")
+    for role, place in sorted(endpoint.fields.items()):
+        if at(document, place) is ABSENT:
+            _put(document, place, f"<{role}>")
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 

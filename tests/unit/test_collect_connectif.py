@@ -125,6 +125,14 @@ def test_a_merge_names_whom_it_ends_and_who_is_kept() -> None:
     assert (several["sources"], several["target"], several["profile_id"]) == (["a", "5"], "b", "b")
 
 
+def test_an_address_is_the_same_contact_in_any_case() -> None:
+    at = endpoint("connectif", "", "UTC", profile_id="email")
+    assert event({**OPENED, "email": "Ann@Shop.example"}, at)["profile_id"] == "ann@shop.example"
+    merged = event({**OPENED, "event": "entity-merged", "sources": ["B@x.example"], "target": "A@x.example"}, AT)
+    assert (merged["sources"], merged["target"]) == (["b@x.example"], "a@x.example")
+    assert event({**OPENED, "contact_id": "C1"}, AT)["profile_id"] == "C1"
+
+
 def test_half_of_a_pair_in_an_id_is_refused() -> None:
     assert refusal({**OPENED, "event": "entity-merged", "sources": ["\ud800"]}, AT).reason == "impossible_field"
 

@@ -76,6 +76,11 @@ def test_a_body_puts_parts_where_the_endpoint_finds_them() -> None:
     }  # fmt: skip
 
 
+def test_a_body_keeps_the_words_of_a_part_whose_place_another_role_shares() -> None:
+    at = endpoint("connectif", "", "UTC", profile_id="event")
+    assert json.loads(template_body.body([Part("event", "event", "<e>")], at)) == {"event": "<e>"}
+
+
 def test_types_that_an_endpoint_may_name() -> None:
     assert canonical("email_sent") == "email_sent"
     names = ("account_plan_set", "profile_merged", "profile_split", "account_delivery_refused", "x", "", None)

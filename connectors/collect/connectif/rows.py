@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from connectors.collect.connectif import keys
 from connectors.collect.default_types import canonical
 from connectors.collect.endpoint import Endpoint
-from connectors.collect.reading import Reading, Unfit, bounded, first_somebody, plain
+from connectors.collect.reading import Reading, Unfit, bounded, contact, first_somebody, plain
 from connectors.collect.translation import Event, Refusal, minted
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
@@ -77,7 +77,7 @@ def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         event |= _message(reading)
     event["properties"] = reading.named() | reading.rest()
     if said.type == "push_subscription_migrated" and _PREVIOUS in event["properties"]:
-        event["properties"].setdefault("from_profile_id", event["properties"].pop(_PREVIOUS))
+        event["properties"].setdefault("from_profile_id", contact(event["properties"].pop(_PREVIOUS)))
     return event
 
 
@@ -96,16 +96,16 @@ def _said(named: str | None, endpoint: Endpoint) -> Said:
 
 def _contact(reading: Reading) -> str:
     ids = {name: reading.id(name, name) for name in ("profile_id", "contact_id", "external_id")}
-    email = (reading.id("email", "email") or "").lower()
+    email = reading.id("email", "email")
     phone = reading.id("phone", "phone", "mobile_phone")
-    contact = first_somebody(ids | {"email": email, "phone": phone})
-    if contact is None:
+    somebody = first_somebody(ids | {"email": email, "phone": phone})
+    if somebody is None:
         raise Unfit(
             Reject.MISSING_FIELD,
             "profile_id is missing: fill contact_id, external_id, email or phone, or name its place in the endpoint's "
             "fields (profile_id=KEY)",
         )
-    return contact
+    return somebody
 
 
 def _message(reading: Reading) -> dict[str, str | None]:
@@ -121,7 +121,7 @@ def _add_merge(reading: Reading, said: Said, event: dict[str, Any]) -> None:
     is_merge = said.type == "profile_merged"
     if not is_merge and said.type != "profile_identified":
         return
-    sources, target = _sources(reading), reading.id("target", "target") or event["profile_id"]
+    sources, target = _sources(reading), contact(reading.id("target", "target") or event["profile_id"])
     if not is_merge:
         sources = [source for source in sources if source != target]
         if not sources:
@@ -136,4 +136,4 @@ def _add_merge(reading: Reading, said: Said, event: dict[str, Any]) -> None:
 def _sources(reading: Reading) -> list[str]:
     value = reading.value("sources", "sources", _PREVIOUS)
     given = value if isinstance(value, list) else [] if value is None else [value]
-    return [bounded("sources", plain("sources", one)) for one in given]
+    return [contact(bounded("sources", plain("sources", one))) for one in given]

@@ -26,7 +26,7 @@ def named(reading: Reading, item: Mapping[str, Any]) -> str | None:
     others = reading.value("customer_ids", "/customer/ids")
     if isinstance(others, Mapping):
         found |= {f"customer.ids.{system}": _of_system(system, others[system]) for system in sorted(others)}
-    found["email"] = (reading.id("email", "/customer/email") or "").lower()
+    found["email"] = reading.id("email", "/customer/email")
     found["phone"] = reading.id("phone", "/customer/mobile_phone", "/customer/mobilePhone")
     device = reading.id("device", "deviceUUID", "device_uuid")
     found["device"] = f"device:{device}" if device else None
