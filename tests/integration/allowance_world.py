@@ -7,6 +7,7 @@ of those with a plan began twelve days ago.
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,10 +15,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
 from connectors.clickhouse import migrations
 from connectors.clickhouse.rows import Decided, translate
 from connectors.clickhouse.service import Service
 from connectors.clickhouse.settings import target
+from pipeline.cli import app, console
 from pipeline.core.record import decode
 from pipeline.settings import load
 from tests.events import context, event, frame, plan, topic_of
@@ -126,3 +132,37 @@ def built(clickhouse: str) -> Iterator[Service]:
         made.command(f"DROP DATABASE IF EXISTS {database}")
         made.close()
         service.close()
+
+
+def tally(*arguments: str) -> Result:
+    """A command, in this process."""
+    return CliRunner().invoke(app.app, list(arguments))
+
+
+def facts(*arguments: str) -> Any:
+    """What a command that succeeds prints as JSON."""
+    run = tally(*arguments, "--format", "json")
+    assert run.exit_code == console.Exit.OK, run.output
+    return json.loads(run.stdout)
+
+
+def said(run: Result) -> str:
+    """Its words, whatever the width of the terminal."""
+    return " ".join(run.output.split())
+
+
+# ---------------------------------------------------------- a module's fixtures: `environment = pytest.fixture(placed)`
+
+
+def reading(clickhouse: str) -> Iterator[Service]:
+    """The world, read through one connection; of a module's scope."""
+    with built(clickhouse) as made:
+        yield made
+
+
+def placed(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Where the commands look."""
+    chosen = {"TALLY_CLICKHOUSE__URL": service.target.address, "TALLY_CLICKHOUSE__DATABASE": service.target.database}
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    return chosen

@@ -7,13 +7,19 @@ own uniques.
 from __future__ import annotations
 
 import functools
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from connectors.clickhouse.ranges import Position, metadata
 from connectors.clickhouse.rows import Decided, translate
 from connectors.clickhouse.statements import token
+from pipeline.cli import console
+from pipeline.cli.audit import audit
 from pipeline.core.batch import Slab
 from pipeline.core.record import decode, read_link
 from tests.events import NOON_MS, SEED, Event, context, event, frame, merge, plan, split, topic_of
@@ -25,6 +31,9 @@ DAYS = 4
 PROFILES = 12
 BATCHES, BATCH_EVENTS = 10, 40
 TIES = 6
+ACCOUNTS = {"acc-0-a", "acc-0-b", "acc-1-a", "acc-1-b"}
+SETTLED = "SETTINGS mutations_sync = 2"
+Tally = Callable[..., tuple[int, dict[str, Any]]]
 _TYPES = (
     *("email_sent", "email_delivered", "email_opened", "email_opened", "email_clicked", "email_unique_opened"),
     *("email_soft_bounced", "push_opened", "viber_clicked", "viber_unique_clicked", "email_proxy_opened"),
@@ -32,7 +41,7 @@ _TYPES = (
 
 
 class AuditWorld(World):
-    """Two partitions with two accounts each: acc-0-a, acc-0-b, acc-1-a, acc-1-b."""
+    """Two partitions with two accounts each: ACCOUNTS."""
 
     def __init__(self, kafka: str, clickhouse: str, folder: Path, seed: int) -> None:
         super().__init__(kafka, clickhouse, folder)
@@ -116,3 +125,39 @@ def message(chance: random.Random, profile: str, said: dict[str, object]) -> Eve
     about = {"profile_id": profile, "campaign_id": campaign, "message_id": f"m-{campaign}"}
     clicked = {"link": link} if "clicked" in type_name else {}
     return event(type_name, is_test=chance.random() < 0.05, **about, **clicked, **said)
+
+
+# ------------------------------------------------------------- a module's fixtures: `world = pytest.fixture(journaled)`
+
+
+def journaled(kafka: str, clickhouse: str, tmp_path: Path, seed: int) -> Iterator[AuditWorld]:
+    """Journals in Kafka, tables without a row."""
+    made = AuditWorld(kafka, clickhouse, tmp_path, seed)
+    made.make_topic()
+    made.migrate()
+    made.publish_journals()
+    yield made
+    made.drop()
+
+
+def filled(world: AuditWorld) -> AuditWorld:
+    """All of it in the tables."""
+    world.fill()
+    return world
+
+
+def auditing(world: AuditWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tally:
+    """`tally audit --format json` over the world: its exit code and what it printed."""
+    for name, value in world.settings.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*accounts: str, timeout: float = 30.0, metrics_file: Path | None = None) -> tuple[int, dict[str, Any]]:
+        code = 0
+        try:
+            audit(list(accounts), console.Format.JSON, timeout, metrics_file)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out = capsys.readouterr()
+        return code, json.loads(out.out) if out.out else {"err": out.err}
+
+    return run

@@ -12,7 +12,8 @@ from connectors.clickhouse.service import Service
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.vocabulary import CHANNELS
-from tests.integration.sink_journal import RULES, Row, stream
+from tests.integration.sink_journal import RULES, Row
+from tests.integration.sink_values import stream
 
 BEGIN = datetime(2026, 2, 27, 23, 59, tzinfo=UTC)  # a month ends among the events: two parts an insert
 ALONE_MAX = 3  # sheets asked for one by one: each takes some 100 ms

@@ -29,7 +29,8 @@ from pipeline.settings import load
 from pipeline.topic_plan import compare, wanted
 from pipeline.topics import ALERTS, JOURNAL, RECEIPTS
 from tests.integration.notify_receiver import Receiver
-from tests.integration.sink_journal import RULES, chained
+from tests.integration.sink_journal import RULES
+from tests.integration.sink_values import chained
 from tests.integration.sink_world import ROOT, Running, await_that
 from tests.torture.process import Crash
 
@@ -275,3 +276,17 @@ class World:
 def sleep_random(dice: random.Random, most: float) -> None:
     """Some time."""
     time.sleep(dice.random() * most)
+
+
+def ready(kafka: str, tmp_path: Path, seed: int) -> World:
+    """With its topics; a module's fixture: `world = pytest.fixture(ready)`."""
+    found = World(kafka, tmp_path, seed)
+    found.make_topics()
+    return found
+
+
+def receiving() -> Iterator[Receiver]:
+    """Somebody to send to, as a module's fixture."""
+    found = Receiver(SECRET)
+    yield found
+    found.close()

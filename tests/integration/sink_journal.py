@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.forecast import Forecast
 from pipeline.core.window import DAY_US
+from tests.integration.sink_values import stream
 
 RULES = journal.Rules(1, 7, 5, 90, 50, 1)
 BEGIN = datetime(2026, 1, 25, tzinfo=UTC)  # a month ends among the events: two parts an insert
@@ -299,28 +298,3 @@ def correction(event: Row, number: int, kind: str, delta: int) -> Row:
         "corrects": number + 1,
         kind: delta,
     }
-
-
-def stream(rows: list[Row]) -> bytes:
-    """Rows as a record carries them."""
-    out = pa.BufferOutputStream()
-    with pa.ipc.new_stream(out, EVENTS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, schema=EVENTS))
-    return bytes(out.getvalue())
-
-
-def chained(records: list[journal.Record], chance: random.Random, last: int = 0) -> list[bytes]:
-    """The records as the journal holds them, with rivals' and stray ones in between that readers must ignore.
-
-    `last`: the id of the valid record before the first one.
-    """
-    values = []
-    for record in records:
-        link = journal.Link(chance.getrandbits(64) or 1, last, "worker")
-        values.append(journal.encode(record, link))
-        if chance.random() < 0.2:  # a rival decided the same batch and came second
-            values.append(journal.encode(record, journal.Link(chance.getrandbits(64) or 1, last, "rival")))
-        if chance.random() < 0.1:  # somebody who believes in another past
-            values.append(journal.encode(record, journal.Link(chance.getrandbits(64), chance.getrandbits(64), "stray")))
-        last = link.id
-    return values

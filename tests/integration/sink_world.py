@@ -23,7 +23,8 @@ from connectors.clickhouse import migrations, recount
 from connectors.clickhouse.service import Service, Unavailable
 from connectors.clickhouse.settings import target
 from pipeline.settings import load
-from tests.integration.sink_journal import Partition, chained
+from tests.integration.sink_journal import Partition
+from tests.integration.sink_values import chained
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 90.0
@@ -226,6 +227,15 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+
+def ready(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[World]:
+    """With an empty journal and tables; a module's fixture: `world = pytest.fixture(ready)`."""
+    found = World(kafka, clickhouse, tmp_path)
+    found.make_topic()
+    found.migrate()
+    yield found
+    found.drop()
 
 
 def _spawn(environment: dict[str, str], log: IO[bytes], command: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -6,13 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.failpoints import Failpoint
-from tests.integration.sink_world import ROOT, World
+from tests.integration.sink_world import ROOT, World, ready
 from tests.torture.process import Crash
 
 DEATH_SECONDS = 60.0  # from the start of a sink to its death at a failpoint; it takes 2 to 5 s
@@ -27,13 +25,7 @@ _BOTH = (
 )
 
 
-@pytest.fixture
-def world(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[World]:
-    found = World(kafka, clickhouse, tmp_path)
-    found.make_topic()
-    found.migrate()
-    yield found
-    found.drop()
+world = pytest.fixture(ready)
 
 
 def test_what_intake_says_is_in_every_table_also_where_a_sink_died_between_two(world: World, seed: int) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.failpoints import Failpoint
 from pipeline.topics import ALERTS, JOURNAL
 from tests.integration.notify_receiver import Receiver, Reply
-from tests.integration.notify_world import SECRET, World, sleep_random
-from tests.integration.sink_journal import RULES, chained
+from tests.integration.notify_world import SECRET, World, ready, receiving, sleep_random
+from tests.integration.sink_journal import RULES
+from tests.integration.sink_values import chained
 from tests.integration.sink_world import await_that
 from tests.torture.process import Crash, last_words
 
@@ -22,18 +21,8 @@ P = Failpoint
 PROJECTION = (P.NOTIFY_BEGUN, P.NOTIFY_BEFORE_ALERTS, P.NOTIFY_ALERTS_SENT, P.NOTIFY_AFTER_ALERTS)
 
 
-@pytest.fixture
-def world(kafka: str, tmp_path: Path, seed: int) -> World:
-    found = World(kafka, tmp_path, seed)
-    found.make_topics()
-    return found
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    found = Receiver(SECRET)
-    yield found
-    found.close()
+world = pytest.fixture(ready)
+receiver = pytest.fixture(receiving)
 
 
 def await_projected(world: World) -> None:

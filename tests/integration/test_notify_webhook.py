@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.failpoints import Failpoint
 from pipeline.topics import RECEIPTS
 from tests.integration.notify_receiver import HANG_SECONDS, Receiver, Reply
-from tests.integration.notify_world import SECRET, World
+from tests.integration.notify_world import SECRET, World, ready, receiving
 from tests.integration.sink_world import await_that
 from tests.torture.process import Crash, last_words
 
@@ -22,18 +20,8 @@ DELIVERY = (P.NOTIFY_BEFORE_REQUEST, P.NOTIFY_ANSWERED, P.NOTIFY_RECEIPTS_SENT, 
 RETRY_AFTER_SECONDS = 3
 
 
-@pytest.fixture
-def world(kafka: str, tmp_path: Path, seed: int) -> World:
-    found = World(kafka, tmp_path, seed)
-    found.make_topics()
-    return found
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    found = Receiver(SECRET)
-    yield found
-    found.close()
+world = pytest.fixture(ready)
+receiver = pytest.fixture(receiving)
 
 
 def test_errors_are_retried_later_each_time_until_the_endpoint_takes_it(world: World, receiver: Receiver) -> None:

@@ -17,7 +17,7 @@ from connectors.local.ports import any_free
 from connectors.local.processes import end
 from connectors.local.progress import silent
 from connectors.local.service import Wish
-from tests.integration.sink_world import World, await_that
+from tests.integration.sink_world import World, await_that, ready
 from tests.torture.disk import SmallDisk, available
 from tests.torture.engine import Engine
 
@@ -26,13 +26,7 @@ KILLS = 5
 ENGINE_BYTES = 256 * 1024 * 1024
 
 
-@pytest.fixture
-def world(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[World]:
-    found = World(kafka, clickhouse, tmp_path)
-    found.make_topic()
-    found.migrate()
-    yield found
-    found.drop()
+world = pytest.fixture(ready)
 
 
 def test_a_sink_killed_again_and_again_leaves_every_row_once(world: World, seed: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,19 +9,13 @@ import pytest
 
 from tests.integration import scrape
 from tests.integration.sink_journal import BEGIN, DAYS, micros
-from tests.integration.sink_world import Running, World, await_that
+from tests.integration.sink_world import Running, World, await_that, ready
 
 UNTIL = micros(BEGIN + timedelta(days=DAYS)) / 1_000_000  # the journal's time at every record
 OF_PARTITION = ("complete_until_timestamp_seconds", "lag_records", "lag_seconds", "partition_refused")
 
 
-@pytest.fixture
-def world(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[World]:
-    found = World(kafka, clickhouse, tmp_path)
-    found.make_topic()
-    found.migrate()
-    yield found
-    found.drop()
+world = pytest.fixture(ready)
 
 
 def gauges(sink: Running, partition: int) -> list[float | None]:

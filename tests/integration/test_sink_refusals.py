@@ -13,7 +13,8 @@ from connectors.clickhouse import standing
 from connectors.clickhouse.ranges import Position, metadata
 from connectors.local.ports import any_free
 from pipeline.settings import load
-from tests.integration.sink_journal import Partition, chained
+from tests.integration.sink_journal import Partition
+from tests.integration.sink_values import chained
 from tests.integration.sink_world import Running, World, await_that
 from tests.torture.rewind import Place, history
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from connectors.clickhouse import standing
 from connectors.clickhouse.ranges import START, Position
 from pipeline.settings import load
 from tests.integration.sink_journal import Partition
-from tests.integration.sink_world import World, await_that
+from tests.integration.sink_world import World, await_that, ready
 from tests.torture.rewind import Place, history, rewind
 
 BACK, AHEAD = "offsets were set back", "rows between would be missing"
 
 
-@pytest.fixture
-def world(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[World]:
-    found = World(kafka, clickhouse, tmp_path, partitions=2)
-    found.make_topic()
-    found.migrate()
-    yield found
-    found.drop()
+world = pytest.fixture(ready)
 
 
 def sunk(world: World, seed: int, records: int = 30) -> list[Partition]:

@@ -28,7 +28,8 @@ from connectors.clickhouse.ranges import (
 from connectors.clickhouse.rows import translate
 from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import FORMAT, Link, Record, Rejected, Source, UnknownFormat, encode
-from tests.integration.sink_journal import RULES, Partition, chained
+from tests.integration.sink_journal import RULES, Partition
+from tests.integration.sink_values import chained
 
 LIMITS = Limits(rows=40, size=1 << 20, linger_seconds=1.0)
 
