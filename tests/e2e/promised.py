@@ -6,24 +6,25 @@ dead letters are told in, which no rule fixes.
 
 from __future__ import annotations
 
+import base64
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.e2e.arrival import Arrived, Coordinates, Told
+from tests.e2e.reconciled import RECONCILED, Row, classified, reconciliation
 from tests.oracle.allowance import Usage
 from tests.oracle.contacts import Contact
+from tests.oracle.fates import is_refusal
 from tests.oracle.history import DAY
 from tests.oracle.verdict import Verdict
 from tests.oracle.vocabulary import TYPES
-
-Row = dict[str, Any]
 
 # By view: the columns that name a row. Where several rows may be alike, all columns do.
 KEYS: dict[str, tuple[str, ...]] = {
     "engagement_daily": ("account_id", "campaign_id", "channel", "day"),
     "campaign_engagement": ("account_id", "campaign_id", "channel"),
-    "unique_reconciliation": ("account_id", "campaign_id", "channel"),
+    **RECONCILED,
     "allowance_cycles": ("account_id", "cycle_start"),
     "allowance_burn": ("account_id", "cycle_start", "campaign_id", "channel", "type"),
     "allowance_plans": ("account_id", "set_at", "plan"),
@@ -63,7 +64,9 @@ def promised(judged: Iterable[Judged], details: Mapping[Coordinates, str]) -> di
         daily = _daily(one.verdict)
         found["engagement_daily"] += daily
         found["campaign_engagement"] += _campaigns(daily)
-        found["unique_reconciliation"] += _reconciliation(one.told, one.verdict)
+        reconciled = reconciliation(one.told, one.verdict)
+        found["unique_reconciliation"] += reconciled
+        found["unique_differences"] += classified(one.told, one.verdict, reconciled)
         found["allowance_cycles"] += _cycles(one.verdict)
         found["allowance_burn"] += _burn(one.verdict)
         found["allowance_plans"] += _plans(one.verdict)
@@ -121,27 +124,6 @@ def _campaigns(daily: list[Row]) -> list[Row]:
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _reconciliation(told: list[Told], verdict: Verdict) -> list[Row]:
-    """Clicks as the vendor counts them: per link, on viber once per message."""
-    groups: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
-    for n in verdict.accepted:
-        kind = TYPES[told[n]["type"]]
-        if kind.channel and not told[n]["is_test"]:
-            groups[told[n]["account_id"], told[n]["campaign_id"] or "", kind.channel][kind.verb] += 1
-    for n, unique in verdict.uniques:
-        channel = TYPES[told[n]["type"]].channel
-        groups[told[n]["account_id"], told[n]["campaign_id"] or "", channel][unique] += 1
-    rows = []
-    for (account, campaign, channel), counts in groups.items():
-        vendor = counts["unique_opened"], counts["unique_clicked"]
-        ours = counts["unique_open"], counts["unique_click" if channel == "viber" else "unique_link_click"]
-        row: Row = {"account_id": account, "campaign_id": campaign, "channel": channel}
-        row |= {"our_opens": ours[0], "vendor_opens": vendor[0], "opens_difference": ours[0] - vendor[0]}
-        row |= {"our_clicks": ours[1], "vendor_clicks": vendor[1], "clicks_difference": ours[1] - vendor[1]}
-        rows += [row] if any(vendor) else []
-    return rows
 
 
 def _cycles(verdict: Verdict) -> list[Row]:
@@ -239,7 +221,7 @@ def _letters(judged: Judged, details: Mapping[Coordinates, str]) -> list[Row]:
     for arrived, event, fate in zip(judged.arrived, judged.told, judged.verdict.fates, strict=True):
         if fate.word != "rejected":
             continue
-        raw = arrived.value or b""
+        raw = _bytes_of(event) or arrived.value or b""
         head = raw[:RAW_BYTES_MAX].hex()
         found.append(
             {
@@ -256,6 +238,11 @@ def _letters(judged: Judged, details: Mapping[Coordinates, str]) -> list[Row]:
             }
         )
     return found
+
+
+def _bytes_of(event: Told) -> bytes | None:
+    """A collector's refusal keeps the bytes of the delivery, not its own."""
+    return base64.b64decode(event["properties"]["raw"]) if is_refusal(event) else None
 
 
 def _warnings(letters: list[Row]) -> list[Row]:
