@@ -256,6 +256,14 @@ def test_an_undocumented_field_of_the_event_is_kept() -> None:
     assert (properties["list_id"], properties["event_data.list_id"]) == ("111", "9")
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_what_says_nothing_is_no_property_and_changes_no_byte(nothing: object) -> None:
+    for path in ("event_data.device", "event_data.unknown"):
+        left_out = copy.deepcopy(CLICK)
+        left_out["event_data"].pop(path.removeprefix("event_data."), None)
+        assert body(put(CLICK, path, nothing)) == body(left_out)
+
+
 def test_promo_codes_imports_and_segments_keep_what_they_say() -> None:
     promo = event(put(sample("promocode_attach.json"), "event_data", {"code": "SPRING", "campaign_id": 7}))
     assert promo["properties"] == {"account_id": "23", "list_id": "111", "code": "SPRING", "campaign_id": "7"}
@@ -379,6 +387,13 @@ def test_an_impossible_split_is_refused(parts: object, reason: Reject) -> None:
     assert refusal(put(sample("profile_split.json"), "event_data.parts", parts)).reason == reason
 
 
+@pytest.mark.parametrize("key", ["profile_merge", "profile_split"])
+def test_a_merge_or_split_names_its_profiles_itself_and_may_be_about_none(key: str) -> None:
+    nameless = event(put(without(sample(f"{key}.json"), "_xxh", "_md5"), "profile_id", None))
+    assert nameless["profile_id"] is None
+    assert nameless["type"] == KEYS[key][1]
+
+
 # ------------------------------------------------------------------------------------------ what is no event
 
 
@@ -419,6 +434,18 @@ def test_a_refusals_words_never_repeat_an_address(path: str, address: str) -> No
     for value in (address, [address], {"email": address}):
         found = ALTCRAFT.translate(put(CLICK, path, value), ENDPOINT)
         assert isinstance(found, Event) or address not in found.detail
+
+
+def test_a_value_too_deep_to_be_written_is_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert refusal(put_shallow(CLICK, deep)).reason == Reject.UNDECODABLE
+
+
+def put_shallow(item: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The item with an undocumented value, which is too deep to be copied."""
+    return item | {"event_data": item["event_data"] | {"unknown": value}}
 
 
 def test_an_id_of_the_greatest_length_is_let_through() -> None:
