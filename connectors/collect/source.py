@@ -150,7 +150,7 @@ class Takeover:
             if not self._deliver(some, stop):
                 return
             self._next |= {record.partition: record.offset + 1 for record in some}
-            self._member.commit({record.partition: Commit(record.offset + 1, None) for record in some})
+            self._member.commit({record.partition: Commit(record.offset + 1, "") for record in some})
             metrics.COLLECT_TOPIC_RECORDS.inc(len(some))
 
     def _deliver(self, entries: Sequence[Entry], stop: threading.Event) -> bool:
