@@ -436,18 +436,6 @@ def test_a_refusals_words_never_repeat_an_address(path: str, address: str) -> No
         assert isinstance(found, Event) or address not in found.detail
 
 
-def test_a_value_too_deep_to_be_written_is_refused() -> None:
-    deep: list[Any] = []
-    for _ in range(100_000):
-        deep = [deep]
-    assert refusal(put_shallow(CLICK, deep)).reason == Reject.UNDECODABLE
-
-
-def put_shallow(item: dict[str, Any], value: Any) -> dict[str, Any]:
-    """The item with an undocumented value, which is too deep to be copied."""
-    return item | {"event_data": item["event_data"] | {"unknown": value}}
-
-
 def test_an_id_of_the_greatest_length_is_let_through() -> None:
     assert len(event(put(CLICK, "profile_id", "x" * 508))["profile_id"]) == 512
 

@@ -56,8 +56,6 @@ def translate(item: Mapping[str, Any], endpoint: Endpoint) -> Event | Refusal:
         return Event(_fields(Hook(item, endpoint)))
     except Unfit as unfit:
         return unfit.refusal
-    except RecursionError:  # of values that could be read and are too deep to be written
-        return Refusal(Reject.UNDECODABLE, "the message is nested too deeply")
 
 
 def _fields(hook: Hook) -> dict[str, Any]:
