@@ -83,6 +83,7 @@ def test_what_a_call_names_goes_before_what_its_endpoint_does() -> None:
     at = endpoint("connectif", "web_content/web-content-opened")
     assert event(OPENED, at)["type"] == "email_opened"
     assert event({**OPENED, "event": ""}, at)["type"] == "web_opened"
+    assert event(OPENED, endpoint("connectif", "email_sent"))["type"] == "email_opened"
 
 
 def test_an_endpoint_may_name_a_canonical_type_but_no_plan_no_merge_no_split() -> None:
