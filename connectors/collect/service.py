@@ -6,6 +6,7 @@ No line of the log and no metric has an account, a secret, an address or anythin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import traceback
@@ -35,9 +36,30 @@ class Collector:
 
     def __init__(self, intake: Intake, sink: Sink, room: Room, counts: Counts, bounds: Bounds) -> None:
         self._intake, self._sink, self._room, self._counts, self._bounds = intake, sink, room, counts, bounds
+        self._draining, self._drained, self._at_work = False, asyncio.Event(), 0
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until nothing is at work, at most so long; from now on a connection ends with its next answer."""
+        self._draining = True
+        self._leave(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._drained.wait()
+
+    def _leave(self, requests: int) -> None:
+        self._at_work -= requests
+        if self._draining and self._at_work == 0:
+            self._drained.set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to any request; it raises nothing of its own."""
+        self._at_work += 1
+        try:
+            return await self._response(request)
+        finally:
+            self._leave(1)
+
+    async def _response(self, request: web.BaseRequest) -> web.StreamResponse:
         began, route, vendor = time.perf_counter(), routes.find(request.path), None
         if route.place in routes.DELIVERIES:
             route = route._replace(endpoint=route.endpoint or credentials.named_endpoint(request.headers) or "")
@@ -55,7 +77,10 @@ class Collector:
         self._counts.request(None if vendor is None else vendor.name, outcome)
         if access.logs():
             access.line(request.method, route.place, (vendor, outcome, answer.status), time.perf_counter() - began)
-        return web.Response(status=answer.status, body=answer.body, headers={**answer.headers, "Server": "tally"})
+        response = web.Response(status=answer.status, body=answer.body, headers={**answer.headers, "Server": "tally"})
+        if self._draining:
+            response.force_close()
+        return response
 
     async def _answer(self, request: web.BaseRequest, route: Route) -> Answer:
         if route.place is Place.NONE:

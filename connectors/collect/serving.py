@@ -12,7 +12,7 @@ from aiohttp import web
 
 from connectors.collect import settings as told
 from connectors.collect.counts import Counts
-from connectors.collect.endpoints import Store
+from connectors.collect.endpoints import Store, watch
 from connectors.collect.guard import Guard, security
 from connectors.collect.intake import Intake, Parts
 from connectors.collect.rows import Translator
@@ -23,6 +23,8 @@ from connectors.producer.settings import schema_ids
 from pipeline.core import vocabulary
 from pipeline.settings import Settings
 
+CLOSE_SECONDS = 1.0  # for what is still at work when the time for a clean stop is over
+FLUSH_SECONDS = 0.5  # for Kafka then: senders were told to try again
 BACKLOG = 1_024  # connections that wait to be taken
 
 log = logging.getLogger(__name__)
@@ -52,15 +54,19 @@ async def _serve(settings: Settings, store: Store, certificate: Certificate | No
     counts = Counts(room)
     translator = Translator(vocabulary.load(), schema_ids(settings))
     sink = Sink(settings, loop)
-    intake = Intake(Parts(store, Guard(security(settings)), translator, counts, bounds), sink)
-    server = Server(Collector(intake, sink, room, counts, bounds), bounds.connections_max)
+    guard = Guard(security(settings))
+    intake = Intake(Parts(store, guard, translator, counts, bounds), sink)
+    collector = Collector(intake, sink, room, counts, bounds)
     await sink.look()
-    runner = web.ServerRunner(server, shutdown_timeout=bounds.stop_seconds)
+    if sink.unready is not None:  # at the start a person looks on; later it may be a cluster that is being made
+        raise sink.unready
+    runner = web.ServerRunner(Server(collector, bounds.connections_max), shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     await _listen(runner, settings, certificate)
-    tasks = [asyncio.create_task(one) for one in (stop.wait(), sink.watch(), _renew(certificate))]
+    looking = watch(store, guard.signing_key_fault)
+    tasks = [asyncio.create_task(one) for one in (stop.wait(), sink.watch(), _renew(certificate), looking)]
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    left = await _end(runner, sink, bounds.stop_seconds)
+    left = await _end(runner, collector, sink, bounds.stop_seconds)
     for task in others:
         task.cancel()
     for task in done:
@@ -91,9 +97,13 @@ async def _listen(runner: web.ServerRunner, settings: Settings, certificate: Cer
     log.info("deliveries are taken at %s", site.name)
 
 
-async def _end(runner: web.ServerRunner, sink: Sink, seconds: int) -> int:
+async def _end(runner: web.ServerRunner, collector: Collector, sink: Sink, seconds: int) -> int:
     """Take no more connections, finish what is at work, wait for Kafka; all within about so many seconds."""
     log.info("stopping: no more deliveries are taken")
     deadline = time.monotonic() + seconds
+    for site in runner.sites:
+        await site.stop()
+    # Before the server is closed: aiohttp would not read on what a request has not sent yet.
+    await collector.drain(seconds)
     await runner.cleanup()
-    return await asyncio.to_thread(sink.close, max(deadline - time.monotonic(), 0.5))
+    return await asyncio.to_thread(sink.close, max(deadline - time.monotonic(), FLUSH_SECONDS))

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
 
 from connectors.producer.rows import Message
-from connectors.producer.service import MESSAGE_BYTES_MAX, check_topics
+from connectors.producer.service import MESSAGE_BYTES_MAX, NotReady, check_topics
 from pipeline import metrics
 from pipeline.kafka_cluster import KafkaAbsent, quiet
 from pipeline.kafka_security import kafka_client
@@ -92,6 +92,7 @@ class Sink:
         self._fatal: str | None = None
         self._checked = False  # the topics' shape; it does not change while the process runs
         self.absence: str | None = "Kafka was not asked yet"
+        self.unready: NotReady | None = None  # Kafka answered, and lacks what it must have
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="collect-kafka", daemon=True)
         self._thread.start()
@@ -127,7 +128,6 @@ class Sink:
 
         Raises:
             Failed: the client cannot go on.
-            NotReady: Kafka answers, and topics are missing, or their partitions differ.
         """
         while True:
             await self.look()
@@ -144,7 +144,6 @@ class Sink:
 
         Raises:
             Failed: the client cannot go on.
-            NotReady: Kafka answers, and topics are missing, or their partitions differ.
         """
         absence = await asyncio.to_thread(self._probe)
         if self._fatal is not None:
@@ -171,7 +170,7 @@ class Sink:
             self._producer.poll(_POLL_SECONDS)
 
     def _probe(self) -> str | None:
-        """Why nothing can be sent, or None; in a thread. Raises: NotReady."""
+        """Why nothing can be sent, or None; in a thread."""
         try:
             if not self._checked:
                 check_topics(self._settings)
@@ -179,6 +178,9 @@ class Sink:
                 return None
             self._producer.list_topics(self._names[SOURCE_TOPICS[0]], timeout=PROBE_ANSWER_SECONDS)
         except KafkaAbsent as error:
+            return str(error)
+        except NotReady as error:
+            self.unready = error
             return str(error)
         except KafkaException as error:
             return f"Kafka does not answer at {self._settings.kafka_address()}: {error.args[0].str()}"

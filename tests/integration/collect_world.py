@@ -81,12 +81,13 @@ class World:
         return Door(made, issued.secret)
 
     @contextmanager
-    def collector(self, **settings: str) -> Iterator[Collecting]:
+    def collector(self, access_log: bool = False, **settings: str) -> Iterator[Collecting]:
         """A collector that listens, ended with the block however it ends."""
         log = self.folder / f"collect-{uuid.uuid4().hex[:6]}.log"
-        running = Collecting(self.settings | settings, log, COLLECT)
+        command = (*COLLECT, "--access-log") if access_log else COLLECT
+        running = Collecting(self.settings | settings, log, command)
         try:
-            running.await_line("deliveries are taken at")
+            running.await_listening()
             yield running
         finally:
             running.end()
@@ -131,6 +132,15 @@ class Kept(NamedTuple):
 
 class Collecting(Running):
     """A collector."""
+
+    def await_listening(self) -> None:
+        """Until it takes deliveries.
+
+        Raises:
+            AssertionError: it ended instead.
+        """
+        await_that(lambda: _AT.search(self.log) is not None or self.process.poll() is not None, lambda: self.log)
+        assert self.process.poll() is None, self.log
 
     @property
     def address(self) -> str:

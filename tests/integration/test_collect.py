@@ -1,0 +1,362 @@
+"""The collector as a process over a real Kafka: what it says was kept is kept, and what it says otherwise is true."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from connectors.collect import answers
+from connectors.collect.bodies import BODY_SECONDS
+from connectors.collect.rows import ITEMS_MAX
+from connectors.collect.vendors import VENDORS
+from connectors.local.keeper import Keeper
+from pipeline.core.reasons import Reject
+from tests.integration import scrape
+from tests.integration.collect_world import Collecting, Door, World, await_that
+from tests.torture.broker import Broker
+
+KNOWN_SECONDS = 1.1  # a collector looks at the endpoints' file every second
+BODY_BYTES_MAX = 100_000
+SMALL = {"TALLY_COLLECT__BODY_BYTES_MAX": str(BODY_BYTES_MAX), "TALLY_COLLECT__DELIVERY_SECONDS": "3"}
+
+
+class Answer(NamedTuple):
+    """What a sender got."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def event(number: int) -> dict[str, Any]:
+    """A canonical event of its own person."""
+    return {
+        "type": "email_opened",
+        "occurred_at": "2026-11-21T10:00:00Z",
+        "event_id": f"e{number}",
+        "profile_id": f"p{number}",
+    }
+
+
+def ask(
+    collector: Collecting, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **how: Any
+) -> Answer:
+    """One request over a connection of its own; POST where there is a body."""
+    place = urlsplit(collector.address)
+    made = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+    with closing(made(place.hostname or "", place.port, timeout=30, **how)) as connection:
+        connection.request("GET" if body is None else "POST", path, body, dict(headers or {}))
+        answer = connection.getresponse()
+        content = answer.read()
+        is_json = (answer.headers["Content-Type"] or "").endswith("json")
+        return Answer(answer.status, answer.headers, json.loads(content) if is_json and content else content)
+
+
+def post(collector: Collecting, door: Door, body: object, **headers: str) -> Answer:
+    """A delivery with the endpoint's key; bytes go as they are."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ask(collector, door.path, content, {"Content-Type": "application/json", **door.headers, **headers})
+
+
+@pytest.fixture(scope="module")
+def world(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> World:
+    found = World(kafka, tmp_path_factory.mktemp("collect"))
+    found.make_topics()
+    return found
+
+
+@pytest.fixture(scope="module")
+def collector(world: World) -> Iterator[Collecting]:
+    with world.collector(**SMALL) as running:
+        yield running
+
+
+def kept(world: World, door: Door) -> list[Any]:
+    """What the topics have of an endpoint's account."""
+    return [one for one in world.kept() if one.key == door.endpoint.account]
+
+
+def new_door(world: World, vendor: str = "own", kind: Any = "bearer") -> Door:
+    """An endpoint with an account of its own, known to the collectors that run."""
+    door = world.door(vendor, kind, account=f"a{time.monotonic_ns()}")
+    time.sleep(KNOWN_SECONDS)
+    return door
+
+
+def test_what_is_answered_with_success_lies_in_kafka(world: World, collector: Collecting) -> None:
+    door, before = new_door(world), time.time_ns() // 1_000
+    answer = post(collector, door, [event(1), {"type": "no_such"}, event(2)])
+    assert (answer.status, answer.body) == (200, {"accepted": 2, "rejected": 1})
+    found = kept(world, door)
+    assert sorted(str(one.event["profile_id"]) for one in found if one.topic == "events.email") == ["p1", "p2"]
+    (refused,) = [one.refusal for one in found if one.topic == "events.account"]
+    assert (refused.reason, json.loads(refused.raw)) == (Reject.UNKNOWN_TYPE, {"type": "no_such"})
+    for one in found:
+        assert one.event["source"] == "shop"
+        assert before <= one.received_at <= time.time_ns() // 1_000
+
+
+def test_events_for_the_generic_place_are_told_what_was_refused(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    lines = b"\n".join(json.dumps(one).encode() for one in (event(1), {"type": "no_such"})) + b"\n{\n"
+    answer = ask(collector, "/v1/events", lines, {"Content-Type": "application/x-ndjson", **door.headers})
+    assert (answer.status, answer.body["accepted"]) == (200, 1)
+    assert [(one["index"], one["reason"]) for one in answer.body["rejected"]] == [
+        (1, "unknown_type"),
+        (2, "undecodable"),
+    ]
+    assert len(kept(world, door)) == 3
+
+
+def test_broken_json_is_kept_with_its_bytes_and_answered_with_success(world: World, collector: Collecting) -> None:
+    broken = [b"{", b"", b"\xff", b'{"a": NaN}', b"[" * 60_000, b"1", b'"\xed\xa0\x80"']
+    doors = [world.door(vendor, account=f"broken.{vendor}") for vendor in VENDORS]
+    time.sleep(KNOWN_SECONDS)
+    assert {post(collector, door, body).status for door in doors for body in broken} == {200}
+    found = world.kept()
+    for door in doors:
+        raws = [one.refusal.raw for one in found if one.key == door.endpoint.account and one.refusal]
+        assert sorted(raws) == sorted(broken), door.endpoint.vendor
+
+
+def test_a_packed_body_is_unpacked_and_a_broken_one_is_kept(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    packed = gzip.compress(json.dumps(event(1)).encode())
+    assert post(collector, door, packed, **{"Content-Encoding": "gzip"}).body == {"accepted": 1, "rejected": 0}
+    assert post(collector, door, packed[:-9], **{"Content-Encoding": "gzip"}).body == {"accepted": 0, "rejected": 1}
+    assert [one.refusal.raw for one in kept(world, door) if one.refusal] == [packed[:-9]]
+
+
+def test_a_stranger_cannot_tell_which_endpoints_there_are(world: World, collector: Collecting) -> None:
+    door, path = new_door(world), new_door(world, "altcraft", "path")
+    wrong = {"Authorization": "Bearer tally_x_y", "Content-Type": "application/json"}
+    asked = [
+        ask(collector, door.path, b"{}", wrong),
+        ask(collector, "/v1/hooks/own-nothere", b"{}", wrong),
+        ask(collector, "/v1/hooks/" + path.endpoint.id + "/nope", b"{}"),
+        ask(collector, "/v1/hooks/altcraft-x/nope", b"{}"),
+        ask(collector, "/v1/events", b"{}", wrong),
+        ask(collector, "/v1/events", b"{}"),
+    ]
+    told = {(one.status, one.body["title"], tuple(sorted({*one.headers} - {"Date"}))) for one in asked}
+    assert len(told) == 1, told
+    assert asked[0].status == 401
+    assert kept(world, door) + kept(world, path) == []
+
+
+def test_an_endpoint_of_a_vendor_s_is_none_for_canonical_events(world: World, collector: Collecting) -> None:
+    door = new_door(world, "brevo")
+    assert ask(collector, "/v1/events", b"{}", door.headers).status == 401
+
+
+def test_what_is_no_delivery_is_told_as_that(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    assert post(collector, door, b"a=1", **{"Content-Type": "application/x-www-form-urlencoded"}).status == 415
+    assert post(collector, door, b"{}", **{"Content-Encoding": "br"}).status == 415
+    assert post(collector, door, b" " * (BODY_BYTES_MAX + 1)).status == 413
+    assert post(collector, door, b" " * BODY_BYTES_MAX).status == 200
+    assert (
+        post(collector, door, gzip.compress(b" " * (BODY_BYTES_MAX + 1)), **{"Content-Encoding": "gzip"}).status == 413
+    )
+    assert post(collector, door, b"[" + b"1," * ITEMS_MAX + b"1]").status == 413
+    assert ask(collector, door.path).status == 405
+    assert ask(collector, "/v1").status == 404
+
+
+def test_a_body_without_a_length_is_read_up_to_the_bound(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    place = urlsplit(collector.address)
+    for size, status in ((BODY_BYTES_MAX, 200), (BODY_BYTES_MAX + 1, 413)):
+        with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as connection:
+            parts = iter([b" " * 50_000] * (size // 50_000) + [b" " * (size % 50_000)])
+            connection.request("POST", door.path, (one for one in parts if one), door.headers, encode_chunked=True)
+            assert connection.getresponse().status == status
+
+
+def test_a_sender_that_asks_first_is_told_to_go_on(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    place = urlsplit(collector.address)
+    with socket.create_connection((place.hostname or "", place.port or 0), 10) as raw:
+        head = f"POST {door.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+        raw.sendall((head + f"Authorization: {door.headers['Authorization']}\r\n\r\n").encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 100 ")
+        raw.sendall(b"[]")
+        assert raw.recv(1_000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_while_slow_senders_hold_their_bodies_back_others_are_served(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    place = urlsplit(collector.address)
+    head = (
+        f"POST {door.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\nAuthorization: {door.headers['Authorization']}"
+    )
+    slow = [socket.create_connection((place.hostname or "", place.port or 0), 60) for _ in range(50)]
+    try:
+        for raw in slow:
+            raw.sendall(f"{head}\r\n\r\n[".encode())
+        assert post(collector, door, event(1)).status == 200
+        began = time.monotonic()
+        slow[0].settimeout(BODY_SECONDS + 10)
+        assert slow[0].recv(1_000).startswith(b"HTTP/1.1 503 ")
+        assert time.monotonic() - began < BODY_SECONDS + 3
+    finally:
+        for raw in slow:
+            raw.close()
+
+
+def test_what_is_above_the_bounds_is_told_to_try_again_at_once(world: World) -> None:
+    own, brevo = new_door(world), new_door(world, "brevo")
+    with world.collector(TALLY_COLLECT__REQUESTS_MAX="1") as collector:
+        place = urlsplit(collector.address)
+        with socket.create_connection((place.hostname or "", place.port or 0), 10) as raw:
+            head = f"POST {own.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n"
+            raw.sendall((head + f"Authorization: {own.headers['Authorization']}\r\n\r\n[").encode())
+            await_that(lambda: post(collector, own, event(1)).status == 503, lambda: "a full collector")
+            began = time.monotonic()
+            answer = post(collector, brevo, {})
+            assert (answer.status, answer.headers["Retry-After"]) == (429, str(answers.RETRY_FULL_SECONDS))
+            assert time.monotonic() - began < 1
+        await_that(lambda: post(collector, own, event(2)).status == 200, lambda: "room again")
+    with world.collector(TALLY_COLLECT__IN_FLIGHT_BYTES_MAX="4096") as collector:
+        place = urlsplit(collector.address)
+        with socket.create_connection((place.hostname or "", place.port or 0), 10) as raw:
+            head = f"POST {own.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n"
+            raw.sendall((head + f"Authorization: {own.headers['Authorization']}\r\n\r\n[").encode())
+            await_that(lambda: post(collector, own, b" " * 500).status == 503, lambda: "no room for 500 bytes more")
+
+
+def test_an_absent_kafka_is_told_at_once_and_met_when_it_comes(tmp_path: Path) -> None:
+    keeper = Keeper()
+    broker = Broker(tmp_path / "kafka", keeper)
+    world = World(broker.address, tmp_path)
+    own, brevo = world.door("own"), world.door("brevo")
+    try:
+        with world.collector(TALLY_COLLECT__DELIVERY_SECONDS="3") as collector:
+            assert ask(collector, "/health").status == 200
+            assert ask(collector, "/ready").status == 503
+            for door, status in ((own, 503), (brevo, 429)):
+                began = time.monotonic()
+                answer = post(collector, door, b"{")
+                assert (answer.status, answer.headers["Retry-After"]) == (status, str(answers.RETRY_AWAY_SECONDS))
+                assert time.monotonic() - began < 1
+            broker.start()
+            world.make_topics()
+            await_that(lambda: ask(collector, "/ready").status == 200, lambda: "Kafka to be met")
+            assert post(collector, own, event(1)).status == 200
+            broker.kill()
+            began = time.monotonic()
+            assert {post(collector, own, event(n)).status for n in range(2, 5)} == {503}
+            assert {post(collector, brevo, b"{").status for _ in range(3)} == {429}
+            assert time.monotonic() - began < 3 + 2
+            broker.start()
+            await_that(lambda: post(collector, own, event(5)).status == 200, lambda: "Kafka to be met again")
+            assert collector.stop() == 0
+    finally:
+        broker.stop()
+        keeper.close()
+
+
+def test_a_collector_without_its_topics_says_what_to_do(kafka: str, tmp_path: Path) -> None:
+    world = World(kafka, tmp_path)
+    with pytest.raises(AssertionError, match="tally topics apply"), world.collector():
+        pass
+
+
+def test_a_stop_finishes_what_is_at_work(world: World) -> None:
+    door = new_door(world)
+    with world.collector() as collector:
+        place = urlsplit(collector.address)
+        with socket.create_connection((place.hostname or "", place.port or 0), 10) as raw:
+            body = json.dumps(event(1)).encode()
+            head = f"POST {door.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            raw.sendall((head + f"Authorization: {door.headers['Authorization']}\r\n\r\n").encode() + body[:-1])
+            time.sleep(0.3)
+            collector.process.terminate()
+            collector.await_line("stopping")
+            raw.sendall(body[-1:])
+            assert raw.recv(1_000).startswith(b"HTTP/1.1 200 ")
+        assert collector.process.wait(20) == 0
+    assert [one.event["profile_id"] for one in kept(world, door)] == ["p1"]
+
+
+def test_with_a_certificate_https_is_served_and_no_http(world: World, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*make, *made], check=True, capture_output=True)
+    door = new_door(world)
+    files = {"TALLY_COLLECT__TLS_CERTIFICATE": str(certificate), "TALLY_COLLECT__TLS_KEY": str(key)}
+    with world.collector(**files) as collector:
+        assert collector.address.startswith("https://")
+        trust = ssl.create_default_context(cafile=str(certificate))
+        answer = ask(collector, door.path, json.dumps(event(1)).encode(), door.headers, context=trust)
+        assert answer.status == 200
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            ask_plain(collector)
+
+
+def ask_plain(collector: Collecting) -> None:
+    """HTTP where HTTPS is served."""
+    place = urlsplit(collector.address)
+    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)) as connection:
+        connection.request("GET", "/health")
+        connection.getresponse()
+
+
+def test_no_line_and_no_metric_has_a_secret_an_account_or_an_address(world: World) -> None:
+    door, path = new_door(world), new_door(world, "altcraft", "path")
+    with world.collector() as collector:
+        body = json.dumps({"email": "someone@mail.example", "type": "x"}).encode()
+        post(collector, door, body)
+        ask(collector, path.path + "?secret=queried", body)
+        ask(collector, path.path[:-3] + "zzz", body)
+        page = scrape.text(f"metrics on {collector.metrics}")
+        assert collector.stop() == 0
+        told = page + collector.log
+    assert 'tally_collect_requests_total{answer="success",vendor="own"} 1.0' in page
+    assert 'tally_collect_events_total{outcome="refused",vendor="own"} 1.0' in page
+    assert 'tally_collect_requests_total{answer="unauthorized",vendor="altcraft"} 1.0' in page
+    for hidden in (door.secret, path.secret, door.endpoint.account, "someone", "127.0.0.1:0", "queried"):
+        assert hidden not in told, hidden
+
+
+def test_access_lines_say_the_place_and_nothing_of_the_sender(world: World) -> None:
+    path = new_door(world, "altcraft", "path")
+    with world.collector() as collector:
+        assert "ACCESS" not in collector.log
+    with world.collector(access_log=True) as collector:
+        ask(collector, path.path + "?secret=queried", b"{}")
+        ask(collector, "/surprise")
+        collector.await_line("ACCESS GET none none no_place 404")
+        assert "ACCESS POST /v1/hooks/{endpoint}/{secret} altcraft success 200" in collector.log
+        for hidden in (path.secret, path.endpoint.id, "queried", "surprise"):
+            assert hidden not in collector.log
+
+
+def test_many_senders_at_once_are_all_served(world: World, collector: Collecting) -> None:
+    door = new_door(world)
+    statuses: list[int] = []
+
+    def send(sender: int) -> None:
+        statuses.extend(post(collector, door, event(sender * 100 + n)).status for n in range(10))
+
+    threads = [threading.Thread(target=send, args=(sender,)) for sender in range(20)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert statuses == [200] * 200
+    assert len({one.event["profile_id"] for one in kept(world, door)}) == 200
