@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
+_OBJECT = (dict, Mapping)  # the first, which nearly all are, is known ten times sooner
 
 
 def at(item: Any, where: str) -> Any:
@@ -25,14 +27,19 @@ def at(item: Any, where: str) -> Any:
     A pointer that leads through what is neither object nor list, or to no such place, finds nothing.
     """
     if not where.startswith("/"):
-        return item.get(where, ABSENT) if isinstance(item, Mapping) else ABSENT
-    for step in where[1:].split("/"):
-        item = _inside(item, step.replace("~1", "/").replace("~0", "~"))
+        return item.get(where, ABSENT) if isinstance(item, _OBJECT) else ABSENT
+    for step in _steps(where):
+        item = _inside(item, step)
     return item
 
 
+@functools.lru_cache(1024)
+def _steps(where: str) -> tuple[str, ...]:
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in where[1:].split("/"))
+
+
 def _inside(item: Any, step: str) -> Any:
-    if isinstance(item, Mapping):
+    if isinstance(item, _OBJECT):
         return item.get(step, ABSENT)
     if isinstance(item, list) and step.isascii() and step.isdecimal() and len(step) < 10 and int(step) < len(item):
         return item[int(step)]
