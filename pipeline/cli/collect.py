@@ -53,7 +53,7 @@ def collect(  # style: a command's options are its parameters
 
       tally collect --port 8443 --metrics-port 9106
 
-      tally collect --from-topic altcraft.hooks --endpoint ep_1
+      tally collect --from-topic altcraft.hooks --endpoint altcraft-qn3gbn7wim
     """
     from connectors.collect import access, serving
     from connectors.collect.endpoints import Store, StoreError

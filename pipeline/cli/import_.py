@@ -59,20 +59,18 @@ def import_(  # style: a command's options are its parameters
     """Publish the history that a vendor's tool exported, as the events that its deliveries would have been.
 
     A file may be imported again, also while deliveries bring the same events: copies are recognised. An import that
-    was ended in the middle goes on where Kafka had acknowledged all. Rows that are no events are published as
-    refusals: the worker keeps them as dead letters, with their bytes. Rows older than rules.window_days are
-    published too and rejected as too_late, with their bytes. docs/import.md says more.
+    ended in the middle goes on where Kafka had acknowledged everything. Rows that are no events are published as
+    refusals: the worker keeps them as dead letters, with their bytes. Rows older than rules.window_days are published
+    too, and rejected as too_late. docs/import.md says more.
 
-    Exit codes: 0 all is sent, 1 a file or Kafka failed, 2 wrong option or setting, 3 all is sent, but some rows are no
-    events, or outside the acceptance window.
+    Exit codes: 0 all was sent, 1 a file or Kafka failed, 2 wrong option or setting, 3 all was sent, but some rows are
+    no events, or lie outside the acceptance window.
 
     Examples:
 
-      tally import --endpoint ep_1 --dry-run activities.csv
+      tally import --endpoint altcraft-qn3gbn7wim --dry-run history.ndjson.gz
 
-      tally import --endpoint ep_1 history.ndjson.gz more.csv.zst
-
-      TALLY_RULES__WINDOW_DAYS=120 tally worker   # what accepts events of the last 120 days
+      tally import --endpoint connectif-8m2k4x6p1q --delimiter ";" january.csv february.csv.zst
     """
     from connectors.collect.rows import Translator
     from connectors.files.rows import Chosen, Reader

@@ -103,7 +103,8 @@ def _together(spans: list[Span]) -> str | None:
     if not found:
         return None
     first, last = (min(s.first or 0 for s in found), max(s.last or 0 for s in found))
-    return f"{sum(span.events for span in found):,} events from {_instant(first)[:10]} to {_instant(last)[:10]}"
+    events = sum(span.events for span in found)
+    return f"{events:,} {'event' if events == 1 else 'events'} from {_instant(first)[:10]} to {_instant(last)[:10]}"
 
 
 def _line(file: File) -> dict[str, object]:
