@@ -6,6 +6,7 @@ endpoints known before stay, and the fault is told until it is mended.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import logging
@@ -89,6 +90,17 @@ class Store:
             self._said_at = -math.inf
         if former is not None and self._fault is None:
             _log.warning("the endpoints' file %s can be used again: %d endpoints", self._path, len(self._known))
+
+
+async def watch(store: Store, fault_of: Callable[[Endpoint], str | None]) -> None:
+    """Look at the file also while nothing is delivered, and tell once of what keeps an endpoint from working."""
+    told: frozenset[str] = frozenset()
+    while True:
+        faults = frozenset(fault for one in store.all() if (fault := fault_of(one)) is not None)
+        for fault in sorted(faults - told):
+            _log.warning("%s", fault)
+        told = faults
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def read(path: Path) -> tuple[Endpoint, ...]:

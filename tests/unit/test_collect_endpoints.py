@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import multiprocessing
@@ -259,6 +260,28 @@ def test_a_broken_new_file_keeps_the_former_endpoints_and_is_told_once_a_while(
 
 def endpoint_as_kept(store: Store) -> Endpoint:
     return store.all()[0]
+
+
+def test_a_collector_to_which_nothing_is_delivered_tells_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, faults = tmp_path / "endpoints.json", {"brevo-0001": "brevo-0001 cannot check signatures"}
+    monkeypatch.setattr(endpoints, "LOOK_SECONDS", 0.01)
+    put(path, endpoint(1), endpoint(2))
+    store = Store(path)
+
+    async def look() -> None:
+        watching = asyncio.create_task(endpoints.watch(store, lambda one: faults.get(one.id)))
+        await asyncio.sleep(0.05)
+        path.write_text("{")
+        await asyncio.sleep(0.05)
+        watching.cancel()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(look())
+    assert caplog.messages[0] == faults["brevo-0001"]
+    assert "it is no JSON in UTF-8" in caplog.messages[1]
+    assert len(caplog.messages) == 2
 
 
 def test_a_former_copy_put_back_is_read(tmp_path: Path) -> None:
