@@ -69,14 +69,15 @@ def metrics() -> str:
 
 
 def keys_of(vendor: str) -> str:
-    """What each of a vendor's keys becomes, in the order of its own table."""
+    """What each of a vendor's keys becomes: its own table in its order, then the keys that only payloads have."""
     known = vocabulary.load()
     notes = {(row["group"], row["key"]): row["note"] or "" for row in _rows("vendors.tsv") if row["vendor"] == vendor}
+    described = {(row["group"], row["key"]): row["description"] for row in _rows(f"vendors/{vendor}.tsv")}
     lines = ["| group | key | becomes | activity | what it says |", "|---|---|---|---|---|"]
-    for row in _rows(f"vendors/{vendor}.tsv"):
-        info = known.types[known.vendors[vendor, f"{row['group']}/{row['key']}"]]
-        says = "; ".join(part for part in (row["description"], notes[row["group"], row["key"]]) if part)
-        cells = (row["group"], f"`{row['key']}`", f"`{info.type}`", "yes" if info.activity else "", says)
+    for group, key in described | notes:
+        info = known.types[known.vendors[vendor, f"{group}/{key}"]]
+        says = "; ".join(part for part in (described.get((group, key)), notes[group, key]) if part)
+        cells = (group, f"`{key}`", f"`{info.type}`", "yes" if info.activity else "", says)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -170,6 +170,7 @@ def test_a_body_is_a_payload_a_list_or_an_object_around_one_list(document: Any, 
 def test_an_event_that_holds_a_list_is_one_event() -> None:
     updated = sample("contact_updated.json")
     assert BREVO.items(updated) == [updated]
+    assert BREVO.items({**updated, "content": [{"event": "x"}]}) == [{**updated, "content": [{"event": "x"}]}]
 
 
 def test_success_is_200_and_later_is_429() -> None:
@@ -197,6 +198,13 @@ def test_an_emails_event_is_known_in_every_spelling(group: str, name: str, type_
     found = keys.find(group, name)
     assert found is not None
     assert found.type == type_
+
+
+def test_the_guide_names_every_spelling() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "vendors" / "brevo.md").read_text(encoding="utf-8")
+    spellings = guide.partition("\nSpellings: ")[2]
+    missing = {name for variants in keys.VARIANTS.values() for name in variants if f"`{name}`" not in spellings}
+    assert not missing
 
 
 @pytest.mark.parametrize(
@@ -391,6 +399,10 @@ def test_what_has_no_column_is_kept_and_the_address_is_not_repeated() -> None:
     }
 
 
+def test_contact_0_is_none_and_not_kept() -> None:
+    assert "contact_id" not in event({**ONE, "contact_id": 0})["properties"]
+
+
 def test_a_template_and_a_campaign_of_one_number_are_two_messages() -> None:
     transactional = {**sample("email_transactional-opened.json"), "template_id": 7}
     marketing = {**sample("email_marketing-opened.json"), "camp_id": 7}
@@ -429,6 +441,12 @@ def test_an_endpoint_places_message_campaign_link_person_and_id() -> None:
     ]  # fmt: skip
     assert fields["properties"]["email"] == ONE["email"]
     assert not {"who", "mail", "camp", "where", "uid"} & set(fields["properties"])
+
+
+def test_an_event_id_of_its_own_is_kept_as_the_id_alone() -> None:
+    item = sample("loyalty-voucher_created.json")
+    assert event(item)["event_id"] == item["event_id"]
+    assert "event_id" not in event(item)["properties"]
 
 
 def test_a_field_that_is_no_role_becomes_a_property_of_its_name() -> None:
@@ -494,13 +512,16 @@ def test_a_row_of_an_export_is_the_event_of_its_webhook() -> None:
 
 
 def test_a_column_that_the_endpoint_names_is_found_by_that_name() -> None:
-    at = endpoint(
-        None, "Europe/Paris", event="Status", occurred_at="When", email="Recipient", campaign_id="Campaign ID"
-    )
-    cells = {"Status": "hardBounces", "When": "2026-11-16 01:00:00", "Recipient": "A@b.example", "Campaign ID": "c9"}
+    at = endpoint(None, "Europe/Paris", event="Status", occurred_at="When", email="E-mail", campaign_id="Campaign ID")
+    cells = {"Status": "hardBounces", "When": "2026-11-16 01:00:00", "E-mail": "A@b.example", "Campaign ID": "c9"}
     fields = event(dict(BREVO.row(cells, at)), at)
     assert (fields["type"], fields["profile_id"], fields["campaign_id"]) == ("email_hard_bounced", "a@b.example", "c9")
     assert rfc3339.text(fields["occurred_at"]) == "2026-11-16T00:00:00Z"
+
+
+def test_a_campaigns_column_may_be_spelled_out() -> None:
+    cells = {"event": "clicks", "email": "a@b.example", "Campaign ID": "c9", "ts_event": "1794787200"}
+    assert event(dict(BREVO.row(cells, endpoint())))["campaign_id"] == "c9"
 
 
 def test_a_row_of_sms_has_its_own_message_id() -> None:

@@ -30,15 +30,15 @@ _EMAIL = {
     "click": "Clicked",
     "clicks": "Clicked",
     "unsubscribe": "Unsubscribed",
-    "soft_bounces": "Soft Bounce",
-    "hard_bounces": "Hard Bounce",
+    "softBounces": "Soft Bounce",
+    "hardBounces": "Hard Bounce",
     "unique_proxy_open": "proxy_open",
     "loadedByProxy": "proxy_open",
     "spam": "complaint",
     "invalid": "invalid_email",
 }
 _SMS = {"request": "Sent", "click": "Clicked", "clicks": "Clicked", "reply": "Replied"}
-_VARIANTS: Mapping[str, Mapping[str, str]] = {
+VARIANTS: Mapping[str, Mapping[str, str]] = {
     EMAIL_MARKETING: _EMAIL,
     EMAIL_TRANSACTIONAL: _EMAIL,
     SMS_MARKETING: _SMS,
@@ -79,7 +79,7 @@ def _tables() -> tuple[dict[str, dict[str, Key]], dict[str, list[Key]]]:
         if vendor == NAME:
             groups[group][_same(key)] = Key(group, key, type_)
             anywhere[_same(key)].append(Key(group, key, type_))
-    for group, variants in _VARIANTS.items():
+    for group, variants in VARIANTS.items():
         known = groups[group]
         known |= {_same(variant): known[_same(key)] for variant, key in variants.items() if _same(key) in known}
     return dict(groups), dict(anywhere)
