@@ -60,7 +60,7 @@ class Payload:
 
     def at(self, where: str) -> Any:
         """What stands at a place; None where that says nothing."""
-        value = at(self.item, where)
+        value = at(self.item, where) if where[:1] == "/" else self.item.get(where)
         return None if value is ABSENT or value is None or value in ("", [], {}) else value
 
     def has(self, where: str) -> bool:

@@ -69,8 +69,11 @@ def translate(item: Mapping[str, Any], endpoint: Endpoint) -> Event | Refusal:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(levels == 0 or _is_deeper(one, levels - 1) for one in inner)
+    """Whether an object or list holds others that go below so many levels, its own the first."""
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list) and (levels == 1 or _is_deeper(inner, levels - 1)):
+            return True
+    return False
 
 
 def _fields(payload: Payload) -> dict[str, Any]:
