@@ -1,13 +1,15 @@
-"""How many events the source topics hold, partition by partition."""
+"""What the source topics hold, partition by partition, and how much of it was not read yet."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from pipeline.first_reads import Place, first_reads
 from pipeline.kafka_cluster import KafkaAbsent, absence, connect
 from pipeline.settings import Settings
 from pipeline.topics import SOURCE_TOPICS, physical
@@ -24,21 +26,54 @@ _LEADERLESS = (
     KafkaError.FENCED_LEADER_EPOCH,  # and the other way round
 )
 
-Place = tuple[str, int]  # topic without prefix, partition
-
 
 class TopicsMissing(RuntimeError):
     """A source topic is not there; says what to do."""
 
 
-def held(settings: Settings) -> dict[Place, int]:
-    """End minus beginning of every partition of the source topics, now.
+class Extent(NamedTuple):
+    """What a partition of a source topic holds: offsets `[first, end)`. `origin`: where the worker began to read it."""
+
+    first: int
+    end: int
+    origin: int = 0
+
+    @property
+    def events(self) -> int:
+        """That are there."""
+        return self.end - self.first
+
+    def unread(self, read: int) -> int:
+        """Events that are there and not among the first `read` ones: a worker leaves none out."""
+        return max(0, self.end - max(self.first, self.origin + read))
+
+
+def extents(settings: Settings) -> dict[Place, Extent]:
+    """Every partition of the source topics, now.
 
     Raises:
         SettingsError: no address.
         KafkaAbsent: no answer.
         TopicsMissing: a topic is not there.
     """
+    found = _extents(settings)
+    cut = {place for place, extent in found.items() if 0 < extent.first < extent.end}
+    origins = first_reads(settings, {place: found[place].first for place in cut})
+    return {place: extent._replace(origin=origins.get(place, 0)) for place, extent in found.items()}
+
+
+def held(settings: Settings) -> dict[Place, int]:
+    """How many events every partition of the source topics holds, now. Raises as `extents` does."""
+    return {place: extent.events for place, extent in _extents(settings).items()}
+
+
+def missing(wanted: Mapping[Place, Extent], read: Mapping[Place, int]) -> dict[Place, int]:
+    """Events of each partition that were not read, by how many were; empty when all were."""
+    left = {place: extent.unread(read.get(place, 0)) for place, extent in wanted.items()}
+    return {place: count for place, count in left.items() if count}
+
+
+def _extents(settings: Settings) -> dict[Place, Extent]:
     admin, cluster = connect(settings)
     places: dict[TopicPartition, Place] = {}
     for topic in SOURCE_TOPICS:
@@ -52,7 +87,7 @@ def held(settings: Settings) -> dict[Place, int]:
         beginnings = offsets(admin, places, OffsetSpec.earliest())
     except KafkaException as error:
         raise KafkaAbsent(absence(settings, [error.args[0].str()])) from None
-    return {place: ends[partition] - beginnings[partition] for partition, place in places.items()}
+    return {place: Extent(beginnings[partition], ends[partition]) for partition, place in places.items()}
 
 
 def offsets(admin: AdminClient, partitions: Collection[TopicPartition], which: OffsetSpec) -> dict[TopicPartition, int]:

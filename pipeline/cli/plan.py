@@ -190,12 +190,11 @@ def _known(settings: Settings, account: str, may_be_behind: bool) -> _Known:
 
 def _missing(settings: Settings, service: Service, patience: float) -> Mapping[Place, int]:
     """Events that Kafka has and ClickHouse has not; waits some time for those of the topic of plans."""
-    from pipeline.cli.wait import missing
     from pipeline.kafka_cluster import KafkaAbsent
-    from pipeline.topic_bounds import TopicsMissing, held
+    from pipeline.topic_bounds import TopicsMissing, extents, missing
 
     try:
-        wanted = held(settings)
+        wanted = extents(settings)
     except (KafkaAbsent, TopicsMissing) as error:
         console.fail(str(error))
     deadline = time.monotonic() + patience

@@ -14,9 +14,10 @@ from pipeline.cli import console
 
 if TYPE_CHECKING:
     from connectors.clickhouse.service import Service
+    from pipeline.first_reads import Place
     from pipeline.refusals import Refusal, Refusals
     from pipeline.settings import Settings
-    from pipeline.topic_bounds import Place
+    from pipeline.topic_bounds import Extent
 
 STILL_SECONDS = 3.0  # without progress: then it is looked whether what is missing is refused, and again after as long
 REFUSED_SHOWN = 3  # in full
@@ -52,7 +53,7 @@ def wait(
 
     settings = tree.load()
     place = target(settings)
-    wanted = _held(settings)
+    wanted = _extents(settings)
     service = Service(place, QUERY_SECONDS_MAX)
     started = time.monotonic()
     try:
@@ -70,18 +71,12 @@ def wait(
         )
 
 
-def missing(wanted: Mapping[Place, int], read: Mapping[Place, int]) -> dict[Place, int]:
-    """Events of each partition that are not accounted for; empty when all are."""
-    left = {place: count - read.get(place, 0) for place, count in wanted.items()}
-    return {place: count for place, count in left.items() if count > 0}
-
-
-def _held(settings: object) -> dict[Place, int]:
+def _extents(settings: Settings) -> dict[Place, Extent]:
     from pipeline.kafka_cluster import KafkaAbsent
-    from pipeline.topic_bounds import TopicsMissing, held
+    from pipeline.topic_bounds import TopicsMissing, extents
 
     try:
-        return held(settings)  # type: ignore[arg-type]
+        return extents(settings)
     except (KafkaAbsent, TopicsMissing) as error:
         console.fail(str(error))
 
@@ -121,12 +116,12 @@ class _Watch:
         return []
 
 
-def _follow(service: Service, wanted: Mapping[Place, int], watch: _Watch) -> tuple[dict[Place, int], list[Refusal]]:
+def _follow(service: Service, wanted: Mapping[Place, Extent], watch: _Watch) -> tuple[dict[Place, int], list[Refusal]]:
     """What is missing at the end, and the refusals that ended it; asks at least once.
 
     ClickHouse may be away in between, but not at the beginning.
     """
-    total = sum(wanted.values())
+    total = _events(wanted)
     left, away = _ask(service, wanted, None)
     with console.Progress() as progress:
         while left or away:
@@ -143,10 +138,11 @@ def _follow(service: Service, wanted: Mapping[Place, int], watch: _Watch) -> tup
 
 
 def _ask(
-    service: Service, wanted: Mapping[Place, int], before: dict[Place, int] | None
+    service: Service, wanted: Mapping[Place, Extent], before: dict[Place, int] | None
 ) -> tuple[dict[Place, int], str]:
     """What is missing now; while ClickHouse is away, what was missing before, and that it is away."""
     from connectors.clickhouse.service import Refused, Unavailable
+    from pipeline.topic_bounds import missing
 
     try:
         return missing(wanted, _read(service)), ""
@@ -163,21 +159,25 @@ def _read(service: Service) -> dict[Place, int]:
     return {(str(topic), int(partition)): int(read) for topic, partition, read in answer.rows}
 
 
-def _count(left: Mapping[Place, int], wanted: Mapping[Place, int]) -> str:
-    return f"{sum(left.values()):,} of {sum(wanted.values()):,}"
+def _count(left: Mapping[Place, int], wanted: Mapping[Place, Extent]) -> str:
+    return f"{sum(left.values()):,} of {_events(wanted):,}"
+
+
+def _events(wanted: Mapping[Place, Extent]) -> int:
+    return sum(extent.events for extent in wanted.values())
 
 
 def _report(
-    wanted: Mapping[Place, int],
+    wanted: Mapping[Place, Extent],
     ended: tuple[Mapping[Place, int], Sequence[Refusal]],
     seconds: float,
     format_: console.Format,
 ) -> None:
     """What came of it: `ended` is what is missing, and what is refused."""
     left, refused = ended
-    total = sum(wanted.values())
+    total = _events(wanted)
     rows = [
-        {"topic": topic, "partition": partition, "events": wanted[topic, partition], "missing": count}
+        {"topic": topic, "partition": partition, "events": wanted[topic, partition].events, "missing": count}
         for (topic, partition), count in left.items()
     ]
     if format_ is console.Format.JSON:

@@ -15,7 +15,6 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app, console, reference
-from pipeline.cli.wait import missing
 
 ROOT = Path(__file__).parents[2]
 TALLY = [sys.executable, "-m", "pipeline.cli.app"]
@@ -198,9 +197,3 @@ def test_traffic_without_end_stops_cleanly_on_a_signal(number: int, tmp_path: Pa
 def test_bulk_traffic_to_a_file_is_refused(tmp_path: Path) -> None:
     run = tally("simulate", "--traffic", "bulk", "--to", "x.jsonl", home=tmp_path)
     assert run.returncode == console.Exit.USAGE
-
-
-def test_what_is_missing_is_what_was_not_read() -> None:
-    wanted = {("events.email", 0): 5, ("events.email", 1): 2, ("events.sms", 0): 0}
-    assert missing(wanted, {("events.email", 0): 3}) == {("events.email", 0): 2, ("events.email", 1): 2}
-    assert missing(wanted, {("events.email", 0): 9, ("events.email", 1): 2}) == {}
