@@ -140,6 +140,11 @@ def test_steps_of_one_moment_are_several_events() -> None:
     assert len({event(item, one)["event_id"] for item in items for one in at}) == 6
 
 
+def test_two_messages_at_a_place_of_the_endpoints_own_are_two_events() -> None:
+    at = endpoint("mindbox", "email_sent", "UTC", message_id="/letter/id")
+    assert event({**CALL, "letter": {"id": 1}}, at)["event_id"] != event({**CALL, "letter": {"id": 2}}, at)["event_id"]
+
+
 def test_what_of_a_customer_may_change_changes_neither_id_nor_body() -> None:
     same = {**CALL, "customer": {"mindbox_id": "5", "email": "other@mail.example", "firstName": "Ann"}}
     assert body(same, AT) == body(CALL, AT)
