@@ -164,7 +164,14 @@ def test_what_an_action_concerns_may_change_after_it() -> None:
 
 @pytest.mark.parametrize(
     ("ids", "expected"),
-    [(7, "7"), ([7, 8], "7"), ({"b": 2, "a": 1}, "a:1"), ({"a": "", "mindboxId": 3}, "3"), ([{"a": 1}], "a:1")],
+    [
+        (7, "7"),
+        ([7, 8], "7"),
+        ({"b": 2, "a": 1}, "a:1"),
+        ({"a": 9, "mindboxId": 3}, "3"),
+        ({"a": "", "b": 4}, "b:4"),
+        ([{"a": 1}], "a:1"),
+    ],
 )
 def test_an_actions_id_is_mindboxs_own_else_the_first_systems(ids: Any, expected: str) -> None:
     assert event(action(ids=ids), AT)["event_id"] == expected
