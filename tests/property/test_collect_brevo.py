@@ -76,11 +76,12 @@ def samples() -> list[tuple[dict[str, Any], Endpoint]]:
     for file, event, zone, fields in rows:
         at = Endpoint("e1", "brevo", "acme", "brevo", event or None, zone, MappingProxyType(json.loads(fields)))
         items = BREVO.items(json.loads((SAMPLES / file).read_text(encoding="utf-8"))) or []
-        found += [(item, at) for item in items if isinstance(BREVO.translate(item, at) if item else None, Event)]
+        payloads = [item for item in items if isinstance(item, dict)]
+        found += [(item, at) for item in payloads if isinstance(BREVO.translate(item, at), Event)]
     return found
 
 
-EVENT_SAMPLES = [(item, at) for item, at in samples() if isinstance(item, dict)]
+EVENT_SAMPLES = samples()
 CLASSIC = [
     (item, at) for item, at in EVENT_SAMPLES if {"message-id", "camp_id", "msg_status"} & set(item) and not at.event
 ]
