@@ -43,6 +43,7 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     EMAIL_TRANSACTIONAL: _EMAIL,
     SMS_MARKETING: _SMS,
     SMS_TRANSACTIONAL: _SMS,
+    CONVERSATIONS: {"conversationFragment": "message_received", "conversationTranscript": "conversation_ended"},
     PUSH: {  # titles of the vendor's page; `subtype` has the last two
         "clicked": "push_notification_clicked",
         "session_started": "push_session_started",

@@ -27,7 +27,7 @@ ROLES = frozenset(
 # In the order of trust. Of one capture only `ts_epoch` was right; `ts` is never asked.
 CLOCKS = ("ts_epoch", "s_epoch", "ts_event", "event_date", "date_event", "date")
 COMPLETION_DATE = "completion_date"  # a completed task's own clock
-CREATED_AT = "/message/createdAt"  # a conversation's: its payload has no other
+CREATED_AT = "createdAt"  # of a conversation's message: its payload has no other clock
 _EPOCHS = ((10**9, 10**10, 1_000_000), (10**12, 10**13, 1_000))  # 10 digits are seconds, 13 milliseconds
 _EPOCH_DIGITS = frozenset({10, 13})
 
@@ -91,7 +91,7 @@ class Payload:
             Unfit: there is none.
         """
         own = self.endpoint.fields.get("occurred_at")
-        clocks = (*([own] if own else []), *CLOCKS, CREATED_AT)
+        clocks = (*([own] if own else []), *CLOCKS, self.said(CREATED_AT))
         clocks += (COMPLETION_DATE,) if key.key == "task_completed" else ()
         wrong: list[str] = []
         for clock in clocks:
@@ -111,6 +111,12 @@ class Payload:
             "occurred_at: the payload has none of the clocks ts_epoch, ts_event, event_date, date_event, date; where it"
             " has another, name it in the endpoint's fields (occurred_at=KEY)",
         )
+
+    def said(self, part: str) -> str:
+        """Where a part of a conversation's message is: of the only one, else of the last one."""
+        messages = self.at("messages")
+        last = f"/messages/{len(messages) - 1}" if isinstance(messages, list) else "/message"
+        return f"{last}/{part}"
 
     def profile(self, key: Key) -> str | None:
         """Whom it is about: email in lower case, else contact, else the family's own names; None where it names nobody.

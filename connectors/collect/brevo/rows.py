@@ -27,9 +27,21 @@ _OPENS = frozenset({"Opened", "proxy_open"})
 # All that an open keeps: what its message is, since two payloads that tell one open may differ in the rest.
 _OPEN_KEEPS = frozenset({"message-id", "subject", "campaign name", "X-Mailin-custom"})
 _REPEATED = frozenset({"Clicked", "Replied"})  # of one SMS more than once: their time and link tell them apart
-# What no event keeps. The first row varies by delivery or is today's, not the event's; the second has a column.
+# What no event keeps. The first part varies by delivery, is today's and not the event's, or what people wrote to each
+# other; the second has a column.
 _NOT_KEPT = frozenset(
-    {"ts", "contact_properties", "visitor", "agent", "mirror_link", "user_agent", "device_used"}
+    {
+        "ts",
+        "contact_properties",
+        "visitor",
+        "agent",
+        "agents",
+        "message",
+        "messages",
+        "mirror_link",
+        "user_agent",
+        "device_used",
+    }
     | {"event", "event_name", "eventName", "identifiers", *CLOCKS}
 )
 # Nor do those whose field `id` is the webhook's: tags may be written in three ways, a balance goes on changing.
@@ -115,7 +127,7 @@ def _event_id(payload: Payload, key: Key, fields: Mapping[str, Any]) -> str:
         return minted("sms", sms, who, key.key, *((when, link) if key.key in _REPEATED else ()))
     conversation = payload.id("conversationId", "conversationId")
     if key.group == keys.CONVERSATIONS and conversation is not None:
-        return minted(key.group, conversation, payload.id("message/id", "/message/id"), key.key, when)
+        return minted(key.group, conversation, payload.id("message's id", payload.said("id")), key.key, when)
     return minted(key.told, {name: value for name, value in fields.items() if value is not None})
 
 
