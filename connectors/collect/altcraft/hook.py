@@ -88,7 +88,7 @@ class Hook:
         try:
             return value, instant(value, self.endpoint.time_zone)
         except ValueError as error:
-            raise impossible(where, str(error)) from None
+            raise impossible(f"{where}:", str(error)) from None
         except KeyError:
             raise impossible(where, "has no offset, and the endpoint's time zone is no IANA name") from None
 
