@@ -203,6 +203,9 @@ def test_no_third_key_is_live_and_no_overlap_grows() -> None:
         credentials.rotated(two, issued("bearer")[1].credential, NOW + 1, DAY)
     last = credentials.rotated(two, issued("bearer")[1].credential, NOW + DAY, 9 * DAY)
     assert [one.expires_at for one in last.credentials] == [NOW + 10 * DAY, None]
+    ending = replace(two, credentials=two.credentials[:1])  # the newer one was revoked
+    again = credentials.rotated(ending, issued("bearer")[1].credential, NOW + 1, 9 * DAY)
+    assert [one.expires_at for one in again.credentials] == [NOW + DAY, None]
     at_once = credentials.rotated(two, issued("bearer")[1].credential, NOW + 1, 0)
     assert [one.expires_at for one in at_once.credentials] == [None]
 
@@ -414,6 +417,15 @@ def test_a_malformed_signature_is_refused_without_a_fault(
     shown = request(kind, key.secret)
     shown.headers.update(changes)  # type: ignore[attr-defined]
     assert guard().check(endpoint, shown, NOW) is refused
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_one_right_signature_among_others_is_enough(order: int) -> None:
+    endpoint, key = issued("standard_webhooks")
+    shown = request("standard_webhooks", key.secret)
+    both = [shown.headers["webhook-signature"], "v1," + base64.b64encode(bytes(32)).decode()]
+    shown.headers["webhook-signature"] = " ".join(both[::-1] if order else both)  # type: ignore[index]
+    assert guard().check(endpoint, shown, NOW) is None
 
 
 def test_only_so_many_signatures_of_a_request_are_looked_at() -> None:
