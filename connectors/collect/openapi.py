@@ -11,7 +11,7 @@ from connectors.collect.routes import DELIVERIES, Place
 from connectors.collect.vendors import VENDORS
 
 _OBJECT = {"type": "object"}
-_ID = {"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"^[^/?#\s]+$"}
+_ID = {"type": "string", "minLength": 1, "pattern": r"^[^/?#\s]+$"}
 _PROBLEM = {
     "type": "object",
     "required": ["title", "status"],
@@ -82,7 +82,7 @@ def _operation(place: Place) -> dict[str, Any]:
         return found
     operation: dict[str, Any] = {
         "summary": _WHAT[place],
-        "requestBody": {"required": True, "content": {media: {"schema": {}} for media in sorted(TYPES - {""})}},
+        "requestBody": {"required": False, "content": {media: {"schema": {}} for media in sorted(TYPES - {""})}},
         "responses": {"200": _answer("Everything is kept.", _success(place)), **_failures(place)},
     }
     names = [part[1:-1] for part in place.split("/") if part.startswith("{")]
