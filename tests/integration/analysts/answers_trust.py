@@ -12,6 +12,7 @@ from tests.integration.analysts.traffic import ALLOWANCES
 from tests.integration.analysts.world import Fated, Happened, Rows, World, instant
 from tests.oracle.allowance import Usage
 from tests.oracle.cycles import cycle_of
+from tests.oracle.fates import REFUSED
 from tests.oracle.vocabulary import TYPES
 
 
@@ -119,6 +120,18 @@ def rejected_by_reason(world: World, given: Given) -> Rows:
         last = max(events, key=lambda one: (one.arrived, one.told["topic"], one.partition, one.told["offset"]))
         found.append((reason, len(events), last.arrived.date(), _detail(world, last)))
     return sorted(found, key=lambda row: (-row[1], row[0]))
+
+
+@answers("refused-deliveries")
+def refused_deliveries(world: World, given: Given) -> Rows:
+    alike: dict[tuple[str, ...], list[datetime]] = {}
+    for one in _rejected(world, given):
+        if one.told.get("type") == REFUSED and within(one.arrived, given):
+            where, _, words = _detail(world, one).partition(": ")
+            vendor, _, endpoint = where.split(" ")
+            alike.setdefault((vendor, endpoint, one.reason, words), []).append(one.arrived)
+    found = [(*key, len(times), max(times)) for key, times in alike.items()]
+    return sorted(found, key=lambda row: (-row[4], *row[:4]))
 
 
 @answers("dead-letters")

@@ -6,6 +6,8 @@ message come within days of it, so that no unique is ever forgotten.
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +29,11 @@ ASLEEP = CONTACTS[-4:]  # they answer nothing
 LINKS = ("https://shop.example/a", "https://shop.example/b", "https://shop.example/c")
 REASONS = {"soft": (" mailbox full", "greylisted", ""), "hard": ("550 5.1.1 user unknown", "domain not found", "")}
 PRODUCTS = ("shoes", "hat", "scarf")
+REFUSED = (
+    ("unknown_type", "event: 'email_swiped' is no key of this vendor"),
+    ("unknown_type", "event: 'sms_read' is no key of this vendor"),
+    ("missing_field", "profile_id: it has no /customer/id: see --field"),
+)
 
 # Campaign: channel, its messages (None: the source gives no message id), days on which it goes out.
 CAMPAIGNS: dict[str, tuple[str, tuple[str | None, ...], tuple[int, ...]]] = {
@@ -107,6 +114,7 @@ def _partition(dice: random.Random, accounts: tuple[str, ...]) -> list[Sent]:
         _operations(made, account)
     _nonsense(made)
     _copies(made)
+    _refusals(made)
     return sorted(made.sent, key=lambda sent: sent.arrived_ms)
 
 
@@ -265,3 +273,15 @@ def _copies(made: _Maker) -> None:
             one = sent.event | {"vendor_type": "changed"}
             again = again._replace(event=one, value=frame(one))
         made.sent.append(again)
+
+
+def _refusals(made: _Maker) -> None:
+    """What a collector could not translate at two endpoints of each account, much of it for the same words."""
+    for account in made.accounts:
+        for n in range(12):
+            reason, words = made.dice.choice(REFUSED)
+            raw = json.dumps({"n": n}).encode()
+            where = f"{SOURCES[account]} endpoint {SOURCES[account]}-{account}{n % 2}"
+            said = {"reason": reason, "detail": f"{where}: {words}", "raw": base64.b64encode(raw).decode()}
+            at = BEGIN + made.dice.randrange(DAYS * DAY)
+            made.say("account_delivery_refused", at, account, properties=said | {"size": str(len(raw))})

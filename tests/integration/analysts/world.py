@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import uuid
 from collections.abc import Iterator, Mapping
@@ -21,10 +22,12 @@ from pipeline.core.record import decode
 from pipeline.settings import load
 from tests.events import context
 from tests.integration.analysts.traffic import PARTITIONS, traffic
+from tests.oracle.fates import REFUSED
 from tests.oracle.history import Rules
 from tests.oracle.verdict import Verdict, judge
 from tests.oracle.vocabulary import TYPES
 from tests.property import running
+from tests.property.running import Sent
 
 SECONDS_MAX = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +88,13 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
+def _bytes(sent: Sent) -> bytes:
+    """What a dead letter of it keeps: of a collector's refusal the bytes of the delivery."""
+    if sent.event is not None and sent.event["type"] == REFUSED:
+        return base64.b64decode(sent.event["properties"]["raw"])
+    return sent.value or b""
+
+
 @dataclass
 class World:
     """See the module."""
@@ -116,7 +126,7 @@ class World:
             world.verdicts[number] = judge(world.told[number], Rules())
             assert not world.verdicts[number].order_matters
             places = zip(history, running.offsets(history), strict=True)
-            world.values |= {(number, sent.topic, offset): sent.value or b"" for sent, offset in places}
+            world.values |= {(number, sent.topic, offset): _bytes(sent) for sent, offset in places}
             rejects = [reject for record in outcome.records for reject in record.rejects]
             world.details |= {(number, reject.topic, reject.offset): reject.detail for reject in rejects}
             world._insert(number, outcome.journal, dice)
