@@ -28,11 +28,10 @@ from pipeline.settings import Settings, load
 from pipeline.topic_bounds import held
 from tests.e2e.deployment import Deployment, deployed
 from tests.integration.intake_world import (
-    ACCOUNT,
+    DRAIN_SECONDS,
+    Account,
     ago,
     await_that,
-    dead_letters,
-    fates,
     hook,
     killed,
     new_endpoint,
@@ -46,7 +45,6 @@ RECORDS = 2_500
 PRODUCE_SECONDS = 14.0
 FROZEN_SECONDS = 12.0  # beyond the group's session of 10 s: others have its partitions when it wakes up
 AWAKE_SECONDS = 3.0
-DRAIN_SECONDS = 60.0
 
 
 class Topic:
@@ -98,8 +96,8 @@ class Topic:
 class Takeovers:
     """Processes of one group."""
 
-    def __init__(self, topic: Topic, folder: Path) -> None:
-        self.endpoint = new_endpoint("altcraft")
+    def __init__(self, topic: Topic, endpoint: str, folder: Path) -> None:
+        self.endpoint = endpoint
         self.group = f"tally-collect.{self.endpoint}"
         self._topic, self._log = topic, folder / "takeovers.log"
         self._log.touch()
@@ -146,9 +144,9 @@ def deployment(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[Deployme
 
 
 @contextmanager
-def takeovers(topic: Topic, folder: Path) -> Iterator[Takeovers]:
+def takeovers(topic: Topic, endpoint: str, folder: Path) -> Iterator[Takeovers]:
     """None yet; ended with the block however it ends."""
-    one = Takeovers(topic, folder)
+    one = Takeovers(topic, endpoint, folder)
     try:
         yield one
     finally:
@@ -160,7 +158,8 @@ def test_every_hook_is_counted_once_whatever_happens_to_those_who_take_them_over
 ) -> None:
     dice = random.Random(seed)
     topic = Topic(kafka, f"{deployment.settings.topics.prefix}altcraft.hooks")
-    with takeovers(topic, tmp_path) as some:
+    account = Account(deployment)
+    with takeovers(topic, account.endpoint("altcraft"), tmp_path) as some:
         for _ in range(PROCESSES):
             some.start()
         producing = threading.Thread(target=topic.produce, args=(RECORDS, PRODUCE_SECONDS, random.Random(seed + 1)))
@@ -172,35 +171,24 @@ def test_every_hook_is_counted_once_whatever_happens_to_those_who_take_them_over
             some.kill_one(dice)
         producing.join()
         await_that(lambda: topic.left(some.group) == 0, DRAIN_SECONDS, some.told)
-        assert_counted(deployment, topic)
+        assert_counted(account, topic)
         some.await_awake()
-        assert_counted(deployment, topic)
+        assert_counted(account, topic)
         for process in some.running:
             process.terminate()
         assert [process.wait(30) for process in some.running] == [0] * PROCESSES, some.told()
 
 
-def assert_counted(deployment: Deployment, topic: Topic) -> None:
+def assert_counted(account: Account, topic: Topic) -> None:
     """Each hook once; each broken record in the dead letters with its bytes; all else a duplicate."""
-    await_that(lambda: fates(deployment)["accepted"] >= topic.hooks, DRAIN_SECONDS, lambda: str(fates(deployment)))
+    await_that(lambda: account.fates()["accepted"] >= topic.hooks, DRAIN_SECONDS, lambda: str(account.fates()))
     tally("wait", "--timeout", "60")
-    found = fates(deployment)
+    found = account.fates()
     assert found["accepted"] == topic.hooks
     assert found["rejected"] >= len(topic.broken)
     assert found["read"] == sum(found[fate] for fate in ("accepted", "duplicates", "rejected"))
-    (day,) = deployment.rows("campaign_engagement")
-    assert (day["account_id"], day["opened"], day["unique_opened"]) == (ACCOUNT, topic.hooks, topic.hooks)
-    assert dead_letters(deployment) == dict.fromkeys(topic.broken, "undecodable")
-
-
-def test_a_topic_that_is_not_there_and_an_endpoint_that_is_not_are_told(deployment: Deployment, tmp_path: Path) -> None:
-    missing = tally("collect", "--from-topic", "nowhere", "--endpoint", new_endpoint("altcraft"))
-    assert missing.returncode == 1
-    assert "nowhere" in missing.stderr
-    for options in (["--from-topic", "x"], ["--from-topic", "x", "--endpoint", "y"], ["--endpoint", "y"]):
-        wrong = tally("collect", *options)
-        assert wrong.returncode == 2, wrong.stderr
-        assert "--endpoint" in wrong.stderr or "endpoints list" in wrong.stderr
+    assert account.engagement() == [("130", "email", topic.hooks, topic.hooks)]
+    assert account.dead_letters() == dict.fromkeys(topic.broken, "undecodable")
 
 
 @pytest.fixture
@@ -216,7 +204,7 @@ def bare(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting
 @contextmanager
 def taken_over(settings: Settings, topic: Topic) -> Iterator[threading.Event]:
     """A takeover in this process; it ends with the block, by the event."""
-    endpoint, stop = Endpoint("e1", "altcraft", ACCOUNT, "altcraft"), threading.Event()
+    endpoint, stop = Endpoint("e1", "altcraft", "acme", "altcraft"), threading.Event()
     meaning = Meaning(Translator(vocabulary.load(), schema_ids(settings)), endpoint, VENDORS["altcraft"])
     one = Takeover(settings, Origin(settings, topic.name, topic.name), meaning)
     with ThreadPoolExecutor(1) as thread:
@@ -254,3 +242,13 @@ def test_records_that_were_deleted_before_they_were_read_are_told_and_counted(
         topic.produce(10, 0, random.Random(3))
         await_that(lambda: topic.left(topic.name) == 0, 30, lambda: f"{topic.left(topic.name)} to be taken")
     assert REGISTRY.get_sample_value("tally_collect_topic_lost_records_total") - before == lost
+
+
+def test_a_topic_that_is_not_there_and_an_endpoint_that_is_not_are_told(bare: Settings) -> None:
+    missing = tally("collect", "--from-topic", "nowhere", "--endpoint", new_endpoint("altcraft", "acme"))
+    assert missing.returncode == 1
+    assert "nowhere" in missing.stderr
+    for options in (["--from-topic", "x"], ["--from-topic", "x", "--endpoint", "y"], ["--endpoint", "y"]):
+        wrong = tally("collect", *options)
+        assert wrong.returncode == 2, wrong.stderr
+        assert "--endpoint" in wrong.stderr or "endpoints list" in wrong.stderr

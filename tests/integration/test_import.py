@@ -17,18 +17,7 @@ import pytest
 from connectors.files.positions import FOLDER
 from pipeline.topic_bounds import held
 from tests.e2e.deployment import Deployment, deployed
-from tests.integration.intake_world import (
-    ACCOUNT,
-    ago,
-    await_that,
-    dead_letters,
-    fates,
-    hook,
-    killed,
-    new_endpoint,
-    started,
-    tally,
-)
+from tests.integration.intake_world import Account, ago, await_that, hook, killed, started, tally
 
 ROWS = 9_000
 KILLS = 3
@@ -41,10 +30,15 @@ OFTEN = (
 WINDOW_DAYS = 30  # of the deployment's rules
 
 
-@pytest.fixture
-def deployment(kafka: str, clickhouse: str, tmp_path: Path) -> Iterator[Deployment]:
-    with deployed(kafka, clickhouse, tmp_path) as one:
+@pytest.fixture(scope="module")
+def deployment(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(kafka, clickhouse, tmp_path_factory.mktemp("import")) as one:
         yield one
+
+
+@pytest.fixture
+def account(deployment: Deployment) -> Account:
+    return Account(deployment)
 
 
 def opened(number: int, at: datetime) -> dict[str, str]:
@@ -75,49 +69,40 @@ def imported(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
     return found
 
 
-def counted(deployment: Deployment, read: int) -> dict[str, int]:
-    """The fates, once so many records have theirs."""
-    await_that(lambda: fates(deployment)["read"] >= read, 60, lambda: f"{read} records; {fates(deployment)}")
-    return fates(deployment)
-
-
-def engagement(deployment: Deployment) -> list[tuple[object, ...]]:
-    columns = ("account_id", "campaign_id", "channel", "opened", "unique_opened")
-    return sorted(tuple(row[column] for column in columns) for row in deployment.rows("campaign_engagement"))
-
-
-def test_importing_twice_changes_nothing_whatever_the_form_of_the_file(deployment: Deployment, tmp_path: Path) -> None:
-    endpoint = new_endpoint("own", "--source", "crm")
+def test_importing_twice_changes_nothing_whatever_the_form_of_the_file(
+    deployment: Deployment, account: Account, tmp_path: Path
+) -> None:
+    endpoint = account.endpoint("own", "--source", "crm")
     rows = [opened(number, ago(days=2)) for number in range(300)]
     semicolons = table(tmp_path / "a.csv", rows)
     first = imported(semicolons, "--endpoint", endpoint)
     (file,) = first["files"]
     assert (file["form"], file["delimiter"], file["rows"], file["events"], first["sent"]) == ("csv", ";", 300, 300, 300)
-    assert counted(deployment, 300) == {"read": 300, "accepted": 300, "duplicates": 0, "rejected": 0}
-    expected = [(ACCOUNT, "c1", "email", 300, 300)]
-    assert engagement(deployment) == expected
+    assert account.counted(300) == {"read": 300, "accepted": 300, "duplicates": 0, "rejected": 0}
+    expected = [("c1", "email", 300, 300)]
+    assert account.engagement() == expected
     lines = tmp_path / "a.ndjson.gz"
     lines.write_bytes(gzip.compress("\n".join(json.dumps(row) for row in rows).encode()))
     a_list = tmp_path / "a.json"
     a_list.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     again = imported(semicolons, lines, a_list, "--endpoint", endpoint)
     assert [file["form"] for file in again["files"]] == ["csv", "lines", "list"]
-    assert counted(deployment, 1_200) == {"read": 1_200, "accepted": 300, "duplicates": 900, "rejected": 0}
-    assert engagement(deployment) == expected
-    assert not list((tmp_path / FOLDER).iterdir())
+    assert account.counted(1_200) == {"read": 1_200, "accepted": 300, "duplicates": 900, "rejected": 0}
+    assert account.engagement() == expected
+    assert not list((deployment.settings.home / FOLDER).iterdir())
 
 
-def test_what_the_tool_delivered_before_is_a_duplicate_of_its_export(deployment: Deployment, tmp_path: Path) -> None:
-    endpoint = new_endpoint("altcraft")
+def test_what_the_tool_delivered_before_is_a_duplicate_of_its_export(account: Account, tmp_path: Path) -> None:
+    endpoint = account.endpoint("altcraft")
     at = ago(days=1)
     delivered, exported = tmp_path / "delivered.json", tmp_path / "history.csv"
     delivered.write_text(json.dumps([hook(number, at) for number in range(50)]), encoding="utf-8")
     table(exported, [_flat(hook(number, at)) for number in range(80)], ",")
     imported(delivered, "--endpoint", endpoint)
-    counted(deployment, 50)
+    account.counted(50)
     assert imported(exported, "--endpoint", endpoint)["sent"] == 80
-    assert counted(deployment, 130) == {"read": 130, "accepted": 80, "duplicates": 50, "rejected": 0}
-    assert engagement(deployment) == [(ACCOUNT, "130", "email", 80, 80)]
+    assert account.counted(130) == {"read": 130, "accepted": 80, "duplicates": 50, "rejected": 0}
+    assert account.engagement() == [("130", "email", 80, 80)]
 
 
 def _flat(one: dict[str, Any]) -> dict[str, str]:
@@ -128,10 +113,10 @@ def _flat(one: dict[str, Any]) -> dict[str, str]:
 
 
 def test_killed_at_random_points_and_resumed_every_row_counts_once(
-    deployment: Deployment, tmp_path: Path, seed: int
+    deployment: Deployment, account: Account, tmp_path: Path, seed: int
 ) -> None:
     dice = random.Random(seed)
-    endpoint = new_endpoint("own", "--source", "crm")
+    endpoint = account.endpoint("own", "--source", "crm")
     path, log = tmp_path / "history.ndjson", tmp_path / "import.log"
     at, broken = ago(days=2), sorted(dice.sample(range(ROWS), 20))
     lines = ["{" + str(n) if n in broken else json.dumps(opened(n, at)) for n in range(ROWS)]
@@ -143,12 +128,12 @@ def test_killed_at_random_points_and_resumed_every_row_counts_once(
     assert file["skipped"] == came_to[-1]
     assert file["rows"] == ROWS
     assert file["refused"] <= len(broken)
-    await_that(lambda: fates(deployment)["accepted"] >= ROWS - len(broken), 60, lambda: str(fates(deployment)))
+    await_that(lambda: account.fates()["accepted"] >= ROWS - len(broken), 60, lambda: str(account.fates()))
     tally("wait", "--timeout", "60")
-    found = fates(deployment)
+    found = account.fates()
     assert found["accepted"] == ROWS - len(broken)
-    assert dead_letters(deployment) == {b"{%d" % n: "undecodable" for n in broken}
-    assert engagement(deployment) == [(ACCOUNT, "c1", "email", ROWS - len(broken), ROWS - len(broken))]
+    assert account.dead_letters() == {b"{%d" % n: "undecodable" for n in broken}
+    assert account.engagement() == [("c1", "email", ROWS - len(broken), ROWS - len(broken))]
 
 
 def _killed(deployment: Deployment, dice: random.Random, log: Path, path: Path, endpoint: str) -> int:
@@ -166,9 +151,9 @@ def _held(deployment: Deployment) -> int:
 
 
 def test_old_rows_are_told_with_the_setting_and_stay_as_dead_letters_with_their_bytes(
-    deployment: Deployment, tmp_path: Path
+    account: Account, tmp_path: Path
 ) -> None:
-    endpoint = new_endpoint("own", "--source", "crm")
+    endpoint = account.endpoint("own", "--source", "crm")
     ages = [1, WINDOW_DAYS - 1, WINDOW_DAYS + 1, 400]
     rows = [opened(number, ago(days=days)) for number, days in enumerate(ages)]
     path = table(tmp_path / "history.csv", rows, ",")
@@ -179,28 +164,28 @@ def test_old_rows_are_told_with_the_setting_and_stay_as_dead_letters_with_their_
     assert "dead_letters" in dry.stderr
     (file,) = imported(path, "--endpoint", endpoint, code=3)["files"]
     assert file["too_late"]["events"] == 2
-    assert counted(deployment, 4) == {"read": 4, "accepted": 2, "duplicates": 0, "rejected": 2}
-    found = dead_letters(deployment)
+    assert account.counted(4) == {"read": 4, "accepted": 2, "duplicates": 0, "rejected": 2}
+    found = account.dead_letters()
     assert set(found.values()) == {"too_late"}
     assert len(found) == 2
     for number in (2, 3):  # the event as it was published: its id, profile and type are in its bytes
         assert [raw for raw in found if f"e{number}".encode() in raw and f"p{number}".encode() in raw]
 
 
-def test_refused_rows_are_dead_letters_with_the_files_own_bytes(deployment: Deployment, tmp_path: Path) -> None:
-    endpoint = new_endpoint("altcraft")
+def test_refused_rows_are_dead_letters_with_the_files_own_bytes(account: Account, tmp_path: Path) -> None:
+    endpoint = account.endpoint("altcraft")
     path = tmp_path / "history.csv"
     unknown = b'"made_up",2026-11-21T10:00:00Z,"a,\nb"\r\n'
     short = b"open,2026-11-21T10:00:00Z\r\n"
     path.write_bytes(b"event_type,event_date,profile_id\r\n" + unknown + short)
     run = imported(path, "--endpoint", endpoint, code=3)
     assert [fault["line"] for fault in run["files"][0]["faults"]] == [2, 4]
-    assert counted(deployment, 2) == {"read": 2, "accepted": 0, "duplicates": 0, "rejected": 2}
-    assert dead_letters(deployment) == {unknown: "unknown_type", short: "undecodable"}
+    assert account.counted(2) == {"read": 2, "accepted": 0, "duplicates": 0, "rejected": 2}
+    assert account.dead_letters() == {unknown: "unknown_type", short: "undecodable"}
 
 
-def test_files_that_cannot_be_read_are_told_and_others_are_imported(deployment: Deployment, tmp_path: Path) -> None:
-    endpoint = new_endpoint("own", "--source", "crm")
+def test_files_that_cannot_be_read_are_told_and_others_are_imported(account: Account, tmp_path: Path) -> None:
+    endpoint = account.endpoint("own", "--source", "crm")
     good = table(tmp_path / "good.csv", [opened(1, ago(days=1))])
     cut = tmp_path / "cut.ndjson.gz"
     lines = "\n".join(json.dumps(opened(number, ago(days=1))) for number in range(5_000))
@@ -209,4 +194,4 @@ def test_files_that_cannot_be_read_are_told_and_others_are_imported(deployment: 
     assert run.returncode == 1
     assert "cut.ndjson.gz ends in the middle" in run.stderr
     assert "nothing.csv cannot be read: No such file or directory" in run.stderr
-    await_that(lambda: fates(deployment)["accepted"] > 1, 60, lambda: str(fates(deployment)))
+    await_that(lambda: account.fates()["accepted"] > 1, 60, lambda: str(account.fates()))
