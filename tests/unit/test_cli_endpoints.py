@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from connectors.collect.endpoints import Store
 from connectors.collect.guard import Guard, Presented, Refused, Security
 from pipeline.cli import app, console, endpoints_options
 
+ROOT = Path(__file__).parents[2]
 KEY, OTHER_KEY = "5f" * 32, "60" * 32
 BASE = ("--base-url", "https://hooks.example.com")
 DAY = 86_400_000_000
@@ -324,3 +326,21 @@ def test_a_wrong_setting_of_security_is_told_by_its_name(setting: str, value: st
     ended = run("list", **{f"COLLECT__{setting}": value})
     assert ended.exit_code != 0
     assert f"TALLY_COLLECT__{setting}: " in f"{ended.output}{ended.exception}"
+
+
+def _written(page: Path) -> list[str]:
+    """The commands of a page that make endpoints, each as one line."""
+    lines = page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    found = [line[line.index("tally endpoints new") :] for line in lines if "tally endpoints new --" in line]
+    return [line.partition("`")[0] for line in found]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _written(page)], ids=lambda page: page.stem)
+def test_the_commands_of_the_docs_make_endpoints_as_they_stand(page: Path, run: Run) -> None:
+    for line in _written(page):
+        ended = run(*shlex.split(line, comments=True)[2:], COLLECT__SIGNING_KEY=KEY)
+        assert ended.exit_code == 0, f"{line}: {ended.stderr}"
+        assert "no role" not in ended.stderr
