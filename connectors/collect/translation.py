@@ -18,6 +18,9 @@ ID_BYTES = 16  # of a minted event id: 128 bits
 DETAIL_CHARACTERS_MAX = 500  # of a refusal's words
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 class Event(NamedTuple):
     """A canonical event: the fields of SEMANTICS section 9 with Avro's values (times UTC microseconds).
 
@@ -56,7 +59,7 @@ class Vendor:
 
 def minted(*parts: object) -> str:
     """A deterministic event id: 128 bits, hexadecimal, of the parts as canonical JSON."""
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    text = _CANONICAL.encode(parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).hexdigest()
 
 
@@ -64,4 +67,4 @@ def text(value: object) -> str:
     """A JSON value as a property's text: texts as they are, all else as canonical JSON."""
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return str(value) if type(value) is int else _CANONICAL.encode(value)
