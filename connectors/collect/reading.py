@@ -17,7 +17,8 @@ from pipeline.core.reasons import Reject
 from pipeline.core.validate import ID_BYTES_MAX, is_nobody
 
 # What a template leaves where its tool did not know the parameter: taken as a value, all customers would be one.
-_PLACEHOLDER = re.compile(r"\s*(\$\{.*\}|\{\{.*\}\}|<[^<>]*>)\s*", re.DOTALL)
+_PLACEHOLDER = re.compile(r"\$\{.*\}|\{\{.*\}\}|<[^<>]*>", re.DOTALL)
+_BEGINS = ("$", "{", "<")
 _TRUE = frozenset({"true", "1", "yes"})
 
 
@@ -38,13 +39,21 @@ class Reading:
 
     def value(self, role: str, *keys: str) -> Any:
         """The first value that says something, or None; a key may be a JSON pointer, `/customer/ids`."""
+        places = self._places(role, keys)
+        self._taken.update(places)
+        for place in places:
+            given = at(self._item, place) if place[:1] == "/" else self._item.get(place)
+            if given is not None and not _is_blank(given):
+                return given
+        return None
+
+    def leave_out(self, role: str, *keys: str) -> None:
+        """Neither read nor among the rest."""
+        self._taken.update(self._places(role, keys))
+
+    def _places(self, role: str, keys: tuple[str, ...]) -> tuple[str, ...]:
         own = self._endpoint.fields.get(role)
-        found = None
-        for place in (*((own,) if own else ()), *keys):
-            self._taken.add(place)
-            if found is None and not _is_blank(given := at(self._item, place)):
-                found = given
-        return found
+        return keys if own is None else (own, *keys)
 
     def text(self, role: str, *keys: str) -> str | None:
         """A text without the space around it; numbers as they are written.
@@ -92,10 +101,6 @@ class Reading:
         self._taken.update(places.values())
         return {role: text(value) for role, value in found.items() if not _is_blank(value)}
 
-    def take(self, *keys: str) -> None:
-        """Leave these out of the rest."""
-        self._taken.update(keys)
-
     def rest(self) -> dict[str, str]:
         """What no role took, by its own keys; what is empty says nothing."""
         return {
@@ -112,7 +117,7 @@ def plain(role: str, value: Any) -> str:
     if isinstance(value, Mapping | list | bool):
         raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} must be a text or a number")
     found = text(value).strip()
-    if _PLACEHOLDER.fullmatch(found):
+    if found[:1] in _BEGINS and _PLACEHOLDER.fullmatch(found):
         raise Unfit(
             Reject.IMPOSSIBLE_FIELD, f"{role} is still the template's placeholder: the tool put no value in its place"
         )

@@ -72,7 +72,7 @@ def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         event["attributes"] = {name: value for name, value in attributes.items() if value}
         _add_merge(reading, said, event)
     for name, places in _PERSONAL.items():
-        reading.value(name, *places)
+        reading.leave_out(name, *places)
     if info.channel:
         event |= _message(reading)
     event["properties"] = reading.named() | reading.rest()

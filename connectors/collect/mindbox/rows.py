@@ -114,6 +114,6 @@ def _message(reading: Reading) -> dict[str, str]:
 
 def _properties(reading: Reading, name: str | None, context: dict[str, str]) -> dict[str, str]:
     order = reading.value("order_ids", _ORDER_IDS)
-    reading.take(*_NOT_KEPT)
+    reading.leave_out("", *_NOT_KEPT)
     said = {"event": name, "order_ids": None if order is None else text(order)}
     return reading.named() | reading.rest() | {key: value for key, value in said.items() if value} | context
