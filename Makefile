@@ -85,6 +85,10 @@ limits: $(READY) ## Measure each process's memory under outages, a backlog and l
 backtest: $(READY) ## Hold the forecast against synthetic histories (docs/forecast.md; ARGS="--histories 2000 --seed 7")
 	@$(BIN)/python -m tests.backtest $(ARGS)
 
+.PHONY: bench-collect
+bench-collect: $(READY) ## Measure the collector: events/s, p99 and CPU an event at 1 and 100 a request (docs/collect.md)
+	@$(BIN)/python -m tests.bench.collect_bench --write docs/collect.md $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Put deliberate faults into copies of the core: which test notices which (docs/mutants.md)
 	$(BIN)/python -m tests.mutation $(ARGS)

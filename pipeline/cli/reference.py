@@ -24,6 +24,7 @@ VENDORS = ("altcraft", "brevo", "connectif", "mindbox")
 def sections() -> dict[str, str]:
     """The generated text of each page, by its name."""
     of_code = {"settings.md": settings_reference(), "commands.md": commands(), "metrics.md": metrics()}
+    of_code["collect.md"] = answers()
     return of_code | {f"vendors/{name}.md": keys_of(name) for name in VENDORS}
 
 
@@ -85,6 +86,21 @@ def keys_of(vendor: str) -> str:
 def _rows(table: str) -> list[dict[str, str]]:
     text = schemas.text(f"vocabulary/{table}")
     return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def answers() -> str:
+    """What a collector's senders are answered, by what came of the request."""
+    from connectors.collect import vendors
+    from connectors.collect.answers import STATUSES, TRY_AGAIN, WORDS, Outcome, failure
+
+    known = vendors.VENDORS
+    lines = ["| `answer` | Brevo | others | `Retry-After` | words |", "|---|---|---|---|---|"]
+    lines.append(f"| `{Outcome.SUCCESS}` | {known['brevo'].success} | {known['altcraft'].success} | | |")
+    for outcome in (*TRY_AGAIN, *STATUSES):
+        brevo, other = (failure(outcome, known[name]) for name in ("brevo", "altcraft"))
+        wait = f"{TRY_AGAIN[outcome]} s" if outcome in TRY_AGAIN else ""
+        lines.append(f"| `{outcome}` | {brevo.status} | {other.status} | {wait} | {WORDS[outcome]} |")
+    return "\n".join(lines) + "\n"
 
 
 def with_section(page: str, section: str) -> str:
