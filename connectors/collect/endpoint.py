@@ -43,5 +43,5 @@ class Endpoint:
     time_zone: str = "UTC"
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     credentials: tuple[Credential, ...] = ()
-    allow: tuple[str, ...] = ()  # networks, CIDR; none: any address
+    allow: tuple[str, ...] = ()  # networks (CIDR) and presets of `networks`; none: any address
     created_at: int = 0  # UTC microseconds

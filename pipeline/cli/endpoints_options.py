@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from connectors.collect import credentials, networks, signatures
 from connectors.collect import endpoints_format as written
@@ -150,13 +151,11 @@ def signing_key(settings: Settings, kind: CredentialKind) -> bytes | None:
 
 def base_url(given: str | None, settings: Settings) -> str:
     """How vendors reach the collector: as given, as set, or where it listens."""
-    if given is not None:
-        if not _BASE_URL.fullmatch(given):
-            _wrong(f"--base-url {given}: write it like https://hooks.example.com, without a login")
-        return given
     collect = settings.collect
+    if given is not None:
+        return _reachable("--base-url", given)
     if collect.public_url is not None:
-        return collect.public_url
+        return _reachable("TALLY_COLLECT__PUBLIC_URL", collect.public_url)
     host = f"[{collect.host}]" if ":" in collect.host else collect.host
     found = f"{'https' if collect.tls_certificate else 'http'}://{host}:{collect.port or 'PORT'}"
     console.say(f"URLs begin with {found}, where the collector listens: --base-url says how the vendor reaches it")
@@ -170,6 +169,20 @@ def overlap(given: str) -> int:
     if not 0 <= span <= OVERLAP_DAYS_MAX * _SPAN_US["d"]:
         _wrong(f"--overlap {given}: write it like 7d, 12h or 30m, or 0 for none; {OVERLAP_DAYS_MAX}d at most")
     return span
+
+
+def _reachable(name: str, url: str) -> str:
+    """The URL; where a key would go over a network in plain text, that is said."""
+    try:
+        host = urlsplit(url).hostname if _BASE_URL.fullmatch(url) and urlsplit(url).port != 0 else None
+    except ValueError:  # a port above 65535, brackets around what is no address
+        host = None
+    if host is None:
+        _wrong(f"{name} {url}: write it like https://hooks.example.com, without a login")
+    one = networks.address(host)
+    if url.startswith("http://") and host != "localhost" and not (one is not None and one.is_loopback):
+        console.say(f"{url}: over HTTP a key goes in plain text, and with it whoever reads it can deliver: use HTTPS")
+    return url
 
 
 def _takes(vendor: str, event: str) -> bool:

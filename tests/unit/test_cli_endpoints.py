@@ -272,6 +272,8 @@ OWN = ("new", "--vendor", "own", "--account", "acme")
         ((*NEW, "--credential", "header", "--header", "Host"), "--header Host: says something else already"),
         ((*NEW, "--base-url", "ftp://x"), "--base-url ftp://x: write it like https://hooks.example.com"),
         ((*NEW, "--base-url", "https://a:b@x"), "--base-url https://a:b@x: write it like"),
+        ((*NEW, "--base-url", "https://[x"), "--base-url https://[x: write it like"),
+        ((*NEW, "--base-url", "https://x:99999"), "--base-url https://x:99999: write it like"),
         ((*OWN, "--source", "s", "--credential", "hmac"), "hmac: its keys are derived from TALLY_COLLECT__SIGNING_KEY"),
         (("rotate", "brevo-x", "--overlap", "week"), "--overlap week: write it like 7d, 12h or 30m, or 0 for none"),
         (("rotate", "brevo-x", "--overlap", "91d"), "--overlap 91d: write it like 7d"),
@@ -305,6 +307,22 @@ def test_urls_begin_where_vendors_reach_the_collector(run: Run) -> None:
     told = run("show", id_, COLLECT__PUBLIC_URL="https://in.example.com/tally/")
     assert f"URL: https://in.example.com/tally/v1/hooks/{id_}" in told.stdout
     assert "--base-url" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("http://hooks.example.com", True),
+        ("http://10.0.0.1:8780", True),
+        ("http://127.0.0.1:8780", False),
+        ("http://[::1]:8780", False),
+        ("http://localhost", False),
+        ("https://hooks.example.com", False),
+    ],
+)
+def test_a_key_over_plain_http_is_warned_of(url: str, warns: bool, run: Run) -> None:
+    shown = run("new", "--vendor", "brevo", "--account", "acme", "--base-url", url)
+    assert (shown.exit_code, "use HTTPS" in shown.stderr) == (0, warns)
 
 
 def test_a_signing_key_that_is_missing_or_another_is_said_so(run: Run) -> None:
