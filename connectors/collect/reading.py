@@ -73,6 +73,15 @@ class Reading:
         found = self.text(role, *keys)
         return None if found is None else bounded(role, found)
 
+    def name(self, role: str, *keys: str) -> str | None:
+        """An id of what need not be there: one that a template fills with `null`, `0` and the like is none.
+
+        Raises:
+            Unfit: as `id`.
+        """
+        found = self.id(role, *keys)
+        return None if found is None or is_nobody(found) else found
+
     def instant(self, role: str, *keys: str, utc: tuple[str, ...] = ()) -> int:
         """UTC microseconds; at keys of `utc` a time without an offset is UTC, elsewhere one of the endpoint's zone.
 

@@ -96,6 +96,7 @@ def test_an_endpoint_may_name_a_canonical_type_but_no_plan_no_merge_no_split() -
 def test_a_refusal_of_an_unknown_name_repeats_no_address() -> None:
     assert "'email-read'" in refusal({**OPENED, "event": "email-read"}, AT).detail
     assert "anna" not in refusal({**OPENED, "event": "anna@shop.example"}, AT).detail
+    assert "600" not in refusal({**OPENED, "event": "34600123456"}, AT).detail
 
 
 def test_a_contacts_own_data_are_kept_on_contact_events_alone() -> None:
@@ -175,6 +176,13 @@ def test_what_the_parser_takes_and_the_id_cannot_is_refused() -> None:
         text = json.dumps({**OPENED, "deep": 0}).replace("0}", "[" * depth + "]" * depth + "}")
         (told,) = translator.messages(text.encode(), AT, SAMPLES.vendor, 0)
         assert told.refusal is None or "nested too deeply" in told.refusal.detail
+
+
+def test_ids_that_a_template_fills_with_nothing_are_none() -> None:
+    ids = {event({**OPENED, "event_id": one, "link": "a"}, AT)["event_id"] for one in ("null", "0", "undefined")}
+    assert not ids & {"null", "0", "undefined"}
+    nothing = event({**OPENED, "content_id": "null", "workflow_id": "undefined"}, AT)
+    assert not {"message_id", "campaign_id"} & set(nothing)
 
 
 def test_an_id_of_the_accounts_own_is_kept() -> None:

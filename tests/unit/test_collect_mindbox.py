@@ -94,6 +94,28 @@ def test_an_id_that_names_nobody_is_passed_over_for_one_that_does() -> None:
     assert found["profile_id"] == "crm:9"
 
 
+@pytest.mark.parametrize(
+    "customer", [{"ids": {"crm": "null"}}, {"ids": {"crm": 0, "mindboxId": "none"}}, {"email": "guest"}]
+)
+def test_a_customer_of_no_name_is_refused_and_no_system_event(customer: dict[str, Any]) -> None:
+    said = refusal({**CALL, "customer": customer}, AT)
+    assert said.reason == "nobody"
+    assert refusal({**CALL, "customer": {}, "deviceUUID": "undefined"}, AT).reason == "nobody"
+
+
+def test_a_refusal_repeats_no_name_of_a_system() -> None:
+    said = refusal({**CALL, "customer": {"ids": {"ann@mail.example": {"a": 1}}}}, AT)
+    assert "ann" not in said.detail
+
+
+def test_ids_that_a_template_fills_with_nothing_are_none() -> None:
+    plain = event(CALL, AT)
+    for nothing in ("null", "0", 0, "undefined", {"mindboxId": "null"}):
+        assert event({**CALL, "event_id": nothing}, AT) == plain
+    opened = event({**CALL, "mailing": "null", "campaign": "0"}, endpoint("mindbox", "email_opened"))
+    assert not {"message_id", "campaign_id"} & set(opened)
+
+
 def test_a_time_without_a_zone_is_the_endpoints_but_one_that_says_utc_is_utc() -> None:
     at = endpoint("mindbox", "", "Europe/Moscow")
     assert event({**CALL, "occurred_at": "2026-11-16 12:00:00"}, at)["occurred_at"] == rfc3339.parse(

@@ -29,7 +29,7 @@ _PERSONAL: dict[str, tuple[str, ...]] = {
 }
 _POINTS = {"points": ("points",)}
 _PREVIOUS = "previous_contact_id"
-_TELLABLE = re.compile(r"[a-z0-9-]{1,80}")  # a name that a refusal repeats: no address
+_TELLABLE = re.compile(r"(?!.*\d{5})[a-z0-9-]{1,80}")  # a name that a refusal repeats: no address, no phone
 
 
 class Said(NamedTuple):
@@ -63,7 +63,7 @@ def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         "vendor_type": said.key,
         "occurred_at": reading.instant("occurred_at", "occurred_at"),
         "is_test": reading.flag("is_test", "is_test"),
-        "event_id": reading.id("event_id", "event_id") or minted(keys.VENDOR, said.key or said.type, item),
+        "event_id": reading.name("event_id", "event_id") or minted(keys.VENDOR, said.key or said.type, item),
     }
     if info.topic != "events.account":
         event["profile_id"] = _contact(reading)
@@ -110,8 +110,8 @@ def _contact(reading: Reading) -> str:
 
 def _message(reading: Reading) -> dict[str, str | None]:
     """What went to many people is the content; the workflow that sent it is the campaign."""
-    content = reading.id("message_id", "message_id", "content_id")
-    workflow = reading.id("campaign_id", "campaign_id", "workflow_id")
+    content = reading.name("message_id", "message_id", "content_id")
+    workflow = reading.name("campaign_id", "campaign_id", "workflow_id")
     found = {"message_id": content, "campaign_id": workflow or content, "link": reading.text("link", "link")}
     return {name: value for name, value in found.items() if value}
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.collect.reading import Reading, bounded, first_somebody, plain
+from pipeline.core.validate import is_nobody
 
 _OWN = ("/customer/mindbox_id", "/customer/mindboxId", "/customer/ids/mindboxId")
 _OWN_SYSTEM = "mindboxId"
@@ -24,12 +25,11 @@ def named(reading: Reading, item: Mapping[str, Any]) -> str | None:
     own = _OWN if customer is None or isinstance(customer, Mapping) else ("customer",)
     found = {"profile_id": reading.id("profile_id", *own)}
     others = reading.value("customer_ids", "/customer/ids")
-    if isinstance(others, Mapping):
-        found |= {f"customer.ids.{system}": _of_system(system, others[system]) for system in sorted(others)}
+    found["customer.ids"] = _first_of_systems(others, "customer.ids") if isinstance(others, Mapping) else None
     found["email"] = reading.id("email", "/customer/email")
     found["phone"] = reading.id("phone", "/customer/mobile_phone", "/customer/mobilePhone")
     device = reading.id("device", "deviceUUID", "device_uuid")
-    found["device"] = f"device:{device}" if device else None
+    found["device"] = device if device is None or is_nobody(device) else f"device:{device}"
     return first_somebody(found)
 
 
@@ -38,14 +38,17 @@ def one_of(ids: Any, role: str) -> str | None:
     if isinstance(ids, list) and ids:
         ids = ids[0]
     if isinstance(ids, Mapping):
-        given = {system: value for system, value in ids.items() if value not in (None, "")}
-        system = _OWN_SYSTEM if _OWN_SYSTEM in given else min(given, default=None)
-        return None if system is None else _of_system(system, given[system])
-    return None if ids is None else bounded(role, plain(role, ids))
+        found = _first_of_systems(ids, role)
+    else:
+        found = None if ids is None else bounded(role, plain(role, ids))
+    return None if found is None or is_nobody(found) else found
 
 
-def _of_system(system: str, value: Any) -> str | None:
-    if value in (None, ""):
-        return None
-    name = plain(f"id of system {system}", value)
-    return bounded(f"id of system {system}", name if system == _OWN_SYSTEM else f"{system}:{name}")
+def _first_of_systems(ids: Mapping[str, Any], role: str) -> str | None:
+    """Mindbox's own, else behind its system's name the first that names somebody; one that does not where none does."""
+    given = {system: plain(role, ids[system]) for system in sorted(ids) if ids[system] not in (None, "")}
+    somebody = next((system for system, name in given.items() if system != _OWN_SYSTEM and not is_nobody(name)), None)
+    own = given.get(_OWN_SYSTEM)
+    if own is not None and (somebody is None or not is_nobody(own)):
+        return bounded(role, own)
+    return next(iter(given.values()), None) if somebody is None else bounded(role, f"{somebody}:{given[somebody]}")

@@ -106,8 +106,8 @@ def _context(reading: Reading) -> dict[str, str]:
 
 def _message(reading: Reading) -> dict[str, str]:
     """What went to many people is the mailing; a campaign of its own where the body names one."""
-    mailing = reading.id("message_id", "message_id", "/mailing/id", "mailing")
-    campaign = reading.id("campaign_id", "campaign_id", "/campaign/id", "campaign") or mailing
+    mailing = reading.name("message_id", "message_id", "/mailing/id", "mailing")
+    campaign = reading.name("campaign_id", "campaign_id", "/campaign/id", "campaign") or mailing
     found = {"message_id": mailing, "campaign_id": campaign, "link": reading.text("link", "link")}
     return {role: value for role, value in found.items() if value}
 
