@@ -443,6 +443,13 @@ def test_an_endpoint_places_message_campaign_link_person_and_id() -> None:
     assert not {"who", "mail", "camp", "where", "uid"} & set(fields["properties"])
 
 
+def test_a_place_of_the_endpoints_own_for_the_message_leaves_the_template_as_campaign() -> None:
+    fields = event({**ONE, "template_id": 7, "mail": "m1"}, endpoint(message_id="mail"))
+    assert (fields["message_id"], fields["campaign_id"]) == ("m1", "template:7")
+    fields = event({**without(ONE, "template_id", "tags", "tag"), "mail": "m1"}, endpoint(message_id="mail"))
+    assert (fields["message_id"], fields["campaign_id"]) == ("m1", "m1")
+
+
 def test_an_event_id_of_its_own_is_kept_as_the_id_alone() -> None:
     item = sample("loyalty-voucher_created.json")
     assert event(item)["event_id"] == item["event_id"]
@@ -486,6 +493,8 @@ def test_a_contacts_attributes_are_those_that_brevo_names_itself() -> None:
 def test_an_id_longer_than_any_is_refused() -> None:
     assert refusal({**ONE, "email": "x" * 513}).reason == Reject.IMPOSSIBLE_FIELD
     assert event({**ONE, "email": "x" * 512})["profile_id"] == "x" * 512
+    assert refusal({**ONE, "template_id": "x" * 504}).reason == Reject.IMPOSSIBLE_FIELD
+    assert event({**ONE, "template_id": "x" * 503})["campaign_id"] == "template:" + "x" * 503
 
 
 def test_a_payload_may_be_nested_to_its_bound_and_no_deeper() -> None:
