@@ -84,6 +84,7 @@ def test_keys_begin_and_end_while_a_collector_runs(world: World, collector: Coll
     old, id_ = f"Bearer {first['secret']}", first["id"]
     assert post(collector, first["url"], Authorization=old) == 200
     assert post(collector, first["url"], Authorization=f"{old}x") == 401
+    await_that(lambda: f"endpoint {id_} refused a delivery: wrong" in collector.log, lambda: collector.log)
     second = made(world, "rotate", id_)
     new = f"Bearer {second['secret']}"
     assert [post(collector, first["url"], Authorization=one) for one in (old, new)] == [200, 200]
