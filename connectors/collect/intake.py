@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from multidict import MultiMapping
@@ -60,7 +61,7 @@ class Intake:
 
     def __init__(self, parts: Parts, sink: Sink) -> None:
         self._parts, self._sink = parts, sink
-        self._aside = asyncio.Semaphore(ASIDE_MAX)
+        self._aside = ThreadPoolExecutor(ASIDE_MAX, "collect-aside")
 
     def needs_body(self, route: Route, headers: MultiMapping[str]) -> bool:
         """Whether it takes the body to tell if a request may deliver: a signature covers it."""
@@ -78,6 +79,8 @@ class Intake:
         endpoint = self._endpoint(route)
         refused = self._parts.guard.check(endpoint, presented, time.time_ns() // 1_000)
         if endpoint is None or refused is not None:
+            if endpoint is not None:  # what an unknown one was called may be anything, a secret too
+                log.warning("endpoint %s refused a delivery: %s", endpoint.id, refused)
             outcome = None if refused is None else _OUTCOMES.get(refused)
             raise Unsuccessful(outcome or Outcome.UNAUTHORIZED)
         return endpoint
@@ -90,9 +93,14 @@ class Intake:
         """
         kept = False
         try:
-            translated = await self._translated(presented, endpoint, lease)
-            answer = await self._answer(translated, VENDORS[endpoint.vendor], place, lease)
+            async with asyncio.timeout(self._parts.bounds.delivery_seconds):
+                translated = await self._translated(presented, endpoint, lease)
+                answer = await self._answer(translated, VENDORS[endpoint.vendor], place, lease)
             kept = True
+        except TimeoutError:
+            log.warning("a delivery was not kept in time: its sender is told to try again")
+            self._sink.doubt()
+            raise Unsuccessful(Outcome.LATE) from None
         finally:
             if not kept:
                 self._parts.guard.failed(endpoint, presented)
@@ -110,8 +118,8 @@ class Intake:
             raise Unsuccessful(body)
         if len(body) <= ASIDE_BYTES:
             return self._items(body, presented.headers, endpoint)
-        async with self._aside:
-            return await asyncio.to_thread(self._items, body, presented.headers, endpoint)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._aside, self._items, body, presented.headers, endpoint)
 
     def _items(self, body: bytes, headers: MultiMapping[str], endpoint: Endpoint) -> list[Translated]:
         """A message for every item.
@@ -143,7 +151,7 @@ class Intake:
         """Send the messages and wait for Kafka's word on all of them.
 
         Raises:
-            Unsuccessful: there is no room for them, or Kafka did not take them all in time.
+            Unsuccessful: there is no room for them, or Kafka did not take them all.
         """
         if not lease.hold_messages(len(messages), sum(len(one.value) for one in messages)):
             raise Unsuccessful(Outcome.FULL)
@@ -156,11 +164,7 @@ class Intake:
 
         self._sink.send(messages, done)
         lease.lent = True
-        try:
-            async with asyncio.timeout(self._parts.bounds.delivery_seconds):
-                error = await answered
-        except TimeoutError:
-            error = "no answer in time"
+        error = await answered
         if error is not None:
             log.warning("Kafka did not acknowledge a delivery: %s", error)
             self._sink.doubt()

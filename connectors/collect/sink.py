@@ -31,6 +31,7 @@ PROBE_SECONDS = 5.0  # between two looks whether Kafka answers
 PROBE_AWAY_SECONDS = 0.5  # the same while it does not
 PROBE_ANSWER_SECONDS = 2.0  # a broker that works answers in milliseconds
 _POLL_SECONDS = 0.1  # how long Kafka's thread sleeps at most
+_LOOK_SECONDS = 0.02  # between two looks whether all is acknowledged, at the end
 _MS = 1_000
 
 log = logging.getLogger(__name__)
@@ -157,10 +158,10 @@ class Sink:
         metrics.COLLECT_KAFKA_READY.set(absence is None)
 
     def close(self, seconds: float) -> int:
-        """Wait for what is not acknowledged, at most so long; returns how many messages are left."""
+        """Wait for what is not acknowledged, at most so long, in a thread; returns how many messages are left."""
         deadline = time.monotonic() + seconds
         while self.waiting and time.monotonic() < deadline:
-            self._producer.flush(_POLL_SECONDS)
+            time.sleep(_LOOK_SECONDS)
         self._ends.set()
         self._thread.join()
         return self.waiting
