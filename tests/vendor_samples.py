@@ -1,83 +1,122 @@
-"""The samples of tools whose bodies an account writes itself, each with its endpoint and what it must become."""
+"""The vendors' samples of tests/data/vendors: each with the endpoint that it needs, its clocks moved.
+
+The samples lie on one day, which the acceptance window leaves behind: every instant of a body is moved by whole days.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-import schemas
 from connectors.collect.endpoint import Endpoint
-from connectors.collect.rows import Delivery, delivery
-from connectors.collect.translation import Event, Refusal
 from connectors.collect.vendors import VENDORS
-from pipeline import rfc3339
-from pipeline.core import vocabulary
-from pipeline.event_bytes import encoder
-from pipeline.topics import schema_of
 
-Row = dict[str, str]
+SAMPLES = Path(__file__).parent / "data" / "vendors"
+ACCOUNTS = {"altcraft": "al", "brevo": "br", "connectif": "co", "mindbox": "mi", "own": "acme"}  # of the endpoints
+SAMPLED = date(2026, 11, 16)
+UNIQUES = ("unique_open", "unique_click", "unique_link_click")
+DAYS_AGO = 2  # old enough for every zone, young enough for every window
 
-
-class Samples:
-    """A vendor's folder in tests/data/vendors."""
-
-    def __init__(self, name: str) -> None:
-        self.vendor = VENDORS[name]
-        self.folder = Path(__file__).parent / "data" / "vendors" / name
-        self.expected, self.refused = self.table("expected.tsv"), self.table("refused.tsv")
-
-    def table(self, name: str) -> list[Row]:
-        """A table's rows."""
-        with (self.folder / name).open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-    def endpoint_of(self, file: str) -> Endpoint:
-        """The endpoint that a sample comes in at."""
-        said = next(row for row in self.table("endpoints.tsv") if row["file"] == file)
-        return endpoint(self.vendor.name, said["event"], said["time_zone"], **json.loads(said["fields"]))
-
-    def items(self, file: str) -> list[Any]:
-        """The items of a sample."""
-        found = delivery((self.folder / file).read_bytes(), self.vendor)
-        assert isinstance(found, Delivery), found
-        return found.values
+# An instant in words; one that ends right behind the seconds does not say where that is.
+_TOLD = re.compile(r"(?P<day>2026-11-16|16\.11\.2026)(?P<gap>[ T])(?P<time>\d\d:\d\d:\d\d)(?P<end>\"?)")
+_SINCE_1970 = re.compile(r"(?<![\w.])\d{10}(?:\d{3})?(?![\w.])")
 
 
-def endpoint(vendor: str, event: str = "", time_zone: str = "UTC", /, **fields: str) -> Endpoint:
-    """An endpoint of account acme."""
-    source = "shop" if vendor == "own" else vendor
-    return Endpoint("e1", vendor, "acme", source, event or None, time_zone, MappingProxyType(fields))
+class Sample(NamedTuple):
+    """A file of a vendor's, moved: the endpoint that it needs (event, zone, fields), and what its request has."""
+
+    vendor: str
+    file: str
+    needs: tuple[str, str, str]
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint that it needs, for who translates it without a collector."""
+        event, zone, fields = self.needs
+        chosen = MappingProxyType(json.loads(fields))
+        source = "shop" if self.vendor == "own" else self.vendor
+        return Endpoint("e1", self.vendor, ACCOUNTS[self.vendor], source, event or None, zone, chosen)
+
+    @property
+    def items(self) -> list[Any]:
+        """What it delivers."""
+        if self.file.endswith(".ndjson"):
+            return [json.loads(line) for line in self.body.splitlines()]
+        found = VENDORS[self.vendor].items(json.loads(self.body))
+        assert found is not None
+        return found
+
+    def alone(self, number: int) -> Sample:
+        """One item of it, delivered by itself."""
+        item, kind = self.items[number], self.headers["Content-Type"].replace("-batch", "").replace("x-ndjson", "json")
+        body = json.dumps(item if "cloudevents" in kind else [item])
+        return self._replace(body=body.encode(), headers=dict(self.headers) | {"Content-Type": kind})
 
 
-def event(item: Any, at: Endpoint) -> dict[str, Any]:
-    """The fields that an item becomes."""
-    found = VENDORS[at.vendor].translate(item, at)
-    assert isinstance(found, Event), found
-    return found.fields
+def table(vendor: str, name: str) -> list[dict[str, str]]:
+    """A table that lies beside a vendor's samples; without rows where there is none."""
+    path = SAMPLES / vendor / name
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def refusal(item: Any, at: Endpoint) -> Refusal:
-    """Why an item is no event."""
-    found = VENDORS[at.vendor].translate(item, at)
-    assert isinstance(found, Refusal), found
+def samples(vendor: str, days: int) -> list[Sample]:
+    """All of a vendor's, in the order of their names, moved by so many days."""
+    endpoints = {row["file"]: (row["event"], row["time_zone"], row["fields"]) for row in table(vendor, "endpoints.tsv")}
+    requests = {row["file"]: row for row in table(vendor, "requests.tsv")}
+    found = []
+    for path in sorted((SAMPLES / vendor).glob("*json")):
+        needs = endpoints.get(path.name, ("", "UTC", "{}"))
+        said = requests.get(path.name, {"content_type": "application/json", "headers": "{}"})
+        headers = {"Content-Type": said["content_type"]} | json.loads(moved(said["headers"], "UTC", days))
+        body = moved(path.read_text("utf-8"), needs[1], days)
+        found.append(Sample(vendor, path.name, needs, body.encode(), headers))
     return found
 
 
-def body(item: Any, at: Endpoint) -> bytes:
-    """The Avro body that an item becomes."""
-    fields = event(item, at) | {"account_id": at.account, "source": at.source}
-    schema = schema_of(vocabulary.load().types[fields["type"]].topic)
-    return encoder(schemas.avro(f"events/{schema}.v1.avsc"))(fields)
+def expected(vendor: str, days: int) -> list[dict[str, Any]]:
+    """What its items must become, moved by so many days: times as UTC microseconds, numbers as numbers."""
+    found = []
+    for row in table(vendor, "expected.tsv"):
+        at = datetime.fromisoformat(row["occurred_at"]) + timedelta(days=days)
+        micros = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        numbers = {name: int(row[name]) for name in ("item", *UNIQUES, "activity")}
+        found.append(row | {"occurred_at": micros} | numbers)
+    return found
 
 
-def check(found: dict[str, Any], row: Row) -> None:
-    """That an event is what its row expects, as far as one event alone shows it."""
-    info = vocabulary.load().types[found["type"]]
-    names = ("profile_id", "message_id", "campaign_id", "link")
-    said = {name: found.get(name) or "" for name in names} | {"type": info.type, "channel": info.channel}
-    assert said == {name: row[name] for name in said}
-    assert found["occurred_at"] == rfc3339.parse(row["occurred_at"])
-    assert row["activity"] == str(int(info.activity and not found.get("is_test", False)))
+def days_to_now() -> int:
+    """By how many days the samples are moved to be of these days. Ask once a run: midnight may be in it."""
+    return (datetime.now(UTC).date() - timedelta(days=DAYS_AGO) - SAMPLED).days
+
+
+def moved(text: str, zone: str, days: int) -> str:
+    """A body with every instant moved; times that do not say where are of a zone, whose summers may differ."""
+    by = timedelta(days=days)
+
+    def told(found: re.Match[str]) -> str:
+        form = "%Y-%m-%d" if found["day"] == str(SAMPLED) else "%d.%m.%Y"
+        if found["end"] and form == "%Y-%m-%d":
+            at = datetime.fromisoformat(f"{found['day']}T{found['time']}").replace(tzinfo=ZoneInfo(zone))
+            there = (at.astimezone(UTC) + by).astimezone(ZoneInfo(zone))
+            return there.strftime(f"%Y-%m-%d{found['gap']}%H:%M:%S{found['end']}")
+        return f"{(SAMPLED + by).strftime(form)}{found['gap']}{found['time']}{found['end']}"
+
+    def counted(found: re.Match[str]) -> str:
+        a_second = 1000 if len(found[0]) > len("1794787200") else 1
+        if datetime.fromtimestamp(int(found[0]) / a_second, UTC).date() != SAMPLED:
+            return found[0]
+        return str(int(found[0]) + int(by.total_seconds()) * a_second)
+
+    return _SINCE_1970.sub(counted, _TOLD.sub(told, text))

@@ -10,7 +10,6 @@ import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,11 +18,12 @@ import schemas
 from connectors.clickhouse import recount
 from tests.e2e.deployment import deployed
 from tests.e2e.promised import KEYS
-from tests.e2e.vendors_world import ACCOUNTS, Answered, Collector, days_moved, samples, table
+from tests.e2e.vendors_world import Answered, Collector
 from tests.e2e.views import rows
+from tests.vendor_samples import ACCOUNTS, UNIQUES, days_to_now, expected, samples, table
 
 VENDORS = tuple(ACCOUNTS)
-UNIQUES = ("unique_open", "unique_click", "unique_link_click")
+DAYS = days_to_now()
 SAID = ("type", "channel", "profile_id", "message_id", "campaign_id", "link")
 REFUSED = ("conservation", "dead_letters", "ingestion_warnings")  # every copy of what is invalid is refused anew
 ANY_KEY = "*"
@@ -56,7 +56,7 @@ class Told(NamedTuple):
 def told(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """Every sample, delivered once; its clocks moved to now."""
     with deployed(kafka, clickhouse, tmp_path_factory.mktemp("vendors")) as deployment:
-        delivered = [one for vendor in VENDORS for one in samples(vendor)]
+        delivered = [one for vendor in VENDORS for one in samples(vendor, DAYS)]
         collector = Collector(deployment, delivered)
         answers = {(one.vendor, one.file): collector.deliver(one) for one in delivered}
         collector.await_sunk()
@@ -65,16 +65,6 @@ def told(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) 
 
 def _views(collector: Collector) -> dict[str, Rows]:
     return {view: rows(collector.deployment.clickhouse, view) for view in KEYS}
-
-
-def _expected(vendor: str) -> Rows:
-    """The rows of a vendor's expectations, their time moved and as microseconds."""
-    found = []
-    for row in table(vendor, "expected.tsv"):
-        at = datetime.fromisoformat(row["occurred_at"]) + timedelta(days=days_moved())
-        micros = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        found.append(row | {"occurred_at": micros} | {name: int(row[name]) for name in (*UNIQUES, "activity")})
-    return found
 
 
 def _words(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -95,7 +85,7 @@ def test_every_item_is_the_event_that_is_expected_by_type_channel_profile_messag
     told: Told, vendor: str
 ) -> None:
     found = Counter(map(_words, told.of("contact_activity", vendor)))
-    says = Counter(map(_words, _expected(vendor)))
+    says = Counter(map(_words, expected(vendor, DAYS)))
     assert (found - says, says - found) == (Counter(), Counter())
 
 
@@ -103,14 +93,14 @@ def test_every_item_is_the_event_that_is_expected_by_type_channel_profile_messag
 def test_every_event_is_a_unique_and_an_activity_as_expected(told: Told, vendor: str) -> None:
     """What corrections take back is dated and labelled like the event that had it."""
     uniques: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
-    for row in _expected(vendor):
+    for row in expected(vendor, DAYS):
         uniques[row["channel"], row["campaign_id"], row["occurred_at"]].update({name: row[name] for name in UNIQUES})
     columns = ", ".join(f"sum({name})" for name in UNIQUES)
     sql = f"SELECT channel, campaign_id, toUnixTimestamp64Micro(occurred_at) AS at, {columns} FROM events"
     found = told.query(f"{sql} WHERE account_id = '{ACCOUNTS[vendor]}' GROUP BY channel, campaign_id, at")
     assert {row[:3]: row[3:] for row in found} == {key: tuple(n[u] for u in UNIQUES) for key, n in uniques.items()}
     burnt = Counter[tuple[str, ...]]()
-    for row in _expected(vendor):
+    for row in expected(vendor, DAYS):
         burnt[row["campaign_id"], row["channel"], row["type"]] += row["activity"]
     used = told.of("allowance_burn", vendor)
     assert Counter({(r["campaign_id"], r["channel"], r["type"]): r["used"] for r in used}) == +burnt
@@ -118,7 +108,7 @@ def test_every_event_is_a_unique_and_an_activity_as_expected(told: Told, vendor:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_what_is_refused_is_a_dead_letter_and_a_warning_of_its_account_with_its_bytes(told: Told, vendor: str) -> None:
-    files = {one.file: one for one in samples(vendor)}
+    files = {one.file: one for one in samples(vendor, DAYS)}
     refused = [(row["reason"], files[row["file"]].items[int(row["item"])]) for row in table(vendor, "refused.tsv")]
     says = sorted((reason, _canonical(json.dumps(item).encode().hex())) for reason, item in refused)
     letters = told.of("dead_letters", vendor)
@@ -177,7 +167,7 @@ def test_the_vendors_own_uniques_and_machines_add_nothing(
 
 def test_a_delivery_that_comes_again_whole_or_in_part_changes_nothing(told: Told, seed: int) -> None:
     collector, before = told.collector, _views(told.collector)
-    again = [one for vendor in VENDORS for one in samples(vendor)]
+    again = [one for vendor in VENDORS for one in samples(vendor, DAYS)]
     again += [one.alone(n) for one in again if len(one.items) > 1 for n in range(len(one.items))]
     random.Random(f"{seed} again").shuffle(again)
     answers = [collector.deliver(one) for one in again]
@@ -202,7 +192,7 @@ def _totals(found: Rows) -> Counter[str]:
 
 
 def test_profiles_that_altcraft_merges_are_one_person_s_unique(told: Told) -> None:
-    sample = {one.file: one for one in samples("altcraft")}
+    sample = {one.file: one for one in samples("altcraft", DAYS)}
     opened, merged = sample["batch_open_and_uopen.json"], sample["profile_merge.json"]
     (operation,) = merged.items
     profiles = (operation["event_data"]["target"], *operation["event_data"]["sources"])
@@ -224,7 +214,7 @@ def _of(item: dict[str, Any], profile: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_body_that_is_no_json_is_taken_and_kept_as_a_dead_letter(told: Told, vendor: str) -> None:
-    sample = samples(vendor)[0]
+    sample = samples(vendor, DAYS)[0]
     broken = sample._replace(body=sample.body[:-2] + b"\xff", headers={"Content-Type": "application/json"})
     assert told.collector.deliver(broken) == Answered(200, 0, 1)
     told.collector.await_sunk()
