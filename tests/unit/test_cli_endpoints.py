@@ -90,6 +90,9 @@ def test_every_kind_of_key_can_be_chosen(kind: str, run: Run, tmp_path: Path) ->
     shown = made(run, "own", "--credential", kind, COLLECT__SIGNING_KEY=KEY)
     assert shown["credentials"][0]["kind"] == kind
     assert any(shown["secret"] in line for line in [*shown["authenticate"], shown["url"]])
+    own_place = f"hooks/{shown['id']}" + (f"/{shown['secret']}" if kind == "path" else "")
+    place = "events" if kind in ("basic", "bearer") else own_place  # those name their endpoint themselves
+    assert shown["url"] == f"https://hooks.example.com/v1/{place}"
     if kind == "basic":
         url = f"https://{shown['id']}:{shown['secret']}@hooks.example.com/v1/events"
         assert shown["authenticate"][1] == f"In a URL: {url}"
