@@ -17,7 +17,7 @@ from connectors.collect.vendors import VENDORS
 from pipeline.core import vocabulary
 from pipeline.core.refused import REASONS
 from pipeline.topics import SCHEMAS
-from tests.vendor_samples import Samples, endpoint
+from tests.written_samples import Samples, endpoint
 
 TRANSLATOR = Translator(vocabulary.load(), dict.fromkeys(SCHEMAS, 1))
 SAMPLES = {name: Samples(name) for name in ("connectif", "mindbox")}

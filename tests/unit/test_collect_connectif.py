@@ -15,7 +15,7 @@ from connectors.collect.rows import Translator
 from pipeline import rfc3339
 from pipeline.core import vocabulary
 from pipeline.topics import SCHEMAS
-from tests.vendor_samples import Row, Samples, body, check, endpoint, event, refusal
+from tests.written_samples import Row, Samples, body, check, endpoint, event, refusal
 
 SAMPLES = Samples("connectif")
 AT = endpoint("connectif")

@@ -15,7 +15,7 @@ from pipeline.core import vocabulary
 from pipeline.core.batch import Slab
 from tests.events import SCHEMA_IDS
 from tests.partition import Partition, events_of
-from tests.vendor_samples import Row, Samples, endpoint
+from tests.written_samples import Row, Samples, endpoint
 
 DAY_MS = rfc3339.parse("2026-11-17T00:00:00Z") // 1_000
 TRANSLATOR = Translator(vocabulary.load(), SCHEMA_IDS)

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.collect.mindbox import rows, template
 from pipeline import rfc3339
-from tests.vendor_samples import Row, Samples, body, check, endpoint, event, refusal
+from tests.written_samples import Row, Samples, body, check, endpoint, event, refusal
 
 SAMPLES = Samples("mindbox")
 AT = endpoint("mindbox")

@@ -14,7 +14,7 @@ from connectors.collect.translation import Refusal
 from connectors.collect.vendors import VENDORS
 from pipeline import rfc3339
 from pipeline.core import vocabulary
-from tests.vendor_samples import Row, Samples, body, check, endpoint, event, refusal
+from tests.written_samples import Row, Samples, body, check, endpoint, event, refusal
 
 SAMPLES = Samples("own")
 REQUESTS = {row["file"]: row for row in SAMPLES.table("requests.tsv")}

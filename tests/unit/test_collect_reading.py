@@ -12,7 +12,7 @@ from connectors.collect.default_types import canonical
 from connectors.collect.reading import Reading, Unfit, first_somebody
 from connectors.collect.template_body import Part
 from pipeline.core.validate import ID_BYTES_MAX
-from tests.vendor_samples import endpoint
+from tests.written_samples import endpoint
 
 
 def reading(item: dict[str, Any], **fields: str) -> Reading:
