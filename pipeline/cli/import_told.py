@@ -65,7 +65,8 @@ def as_json(told: Told) -> None:
 def as_tables(told: Told, most: int) -> None:
     """Tables of files, types and reasons; the first `most` faults of each file and what is outside the window."""
     columns = ["file", "form", "rows", "skipped", "events", "refused", "too late", "in the future"]
-    console.table([_line(file) for file in told.files if file.tally is not None], columns)
+    if told.tallies:
+        console.table([_line(file) for file in told.files if file.tally is not None], columns)
     types: Counter[str] = sum((tally.types for tally in told.tallies), Counter())
     reasons: Counter[str] = sum((tally.reasons for tally in told.tallies), Counter())
     for name, counted in (("type", types), ("reason of refusal", reasons)):

@@ -41,8 +41,10 @@ from tests.integration.intake_world import (
 
 PARTITIONS = 3
 PROCESSES = 2
-RECORDS = 2_500
-PRODUCE_SECONDS = 14.0
+RECORDS = 1_300  # of a round; two and a half hooks each
+PRODUCE_SECONDS = 3.0
+ROUNDS = ("kill", "freeze", "kill")
+MORE_MAX = 800  # hooks sent between the first of a round and its kill: less than a process has in its hands at once
 FROZEN_SECONDS = 12.0  # beyond the group's session of 10 s: others have its partitions when it wakes up
 AWAKE_SECONDS = 3.0
 
@@ -102,29 +104,25 @@ class Takeovers:
         self._topic, self._log = topic, folder / "takeovers.log"
         self._log.touch()
         self.running: list[subprocess.Popen[bytes]] = []
-        self._asleep: list[threading.Timer] = []
 
     def start(self) -> None:
         """One more."""
         options = ("--from-topic", self._topic.name, "--endpoint", self.endpoint)
         self.running.append(started(self._log, "collect", *options))
 
-    def kill_one(self, dice: random.Random) -> None:
-        """kill -9, and another in its place."""
-        killed(self.running.pop(dice.randrange(len(self.running))))
-        self.start()
+    def kill(self) -> None:
+        """kill -9, all of them, and others in their place."""
+        self.end()
+        self.running.clear()
+        for _ in range(PROCESSES):
+            self.start()
 
-    def freeze_one(self, dice: random.Random) -> None:
+    def freeze(self, dice: random.Random) -> None:
         """One sleeps until others have what it had, and wakes up with it in its hands."""
         process = dice.choice(self.running)
         process.send_signal(signal.SIGSTOP)
-        self._asleep.append(threading.Timer(FROZEN_SECONDS, process.send_signal, [signal.SIGCONT]))
-        self._asleep[-1].start()
-
-    def await_awake(self) -> None:
-        """Whoever slept has woken up, and has sent what was in its hands."""
-        for one in self._asleep:
-            one.join()
+        time.sleep(FROZEN_SECONDS)
+        process.send_signal(signal.SIGCONT)
         time.sleep(AWAKE_SECONDS)
 
     def told(self) -> str:
@@ -159,20 +157,15 @@ def test_every_hook_is_counted_once_whatever_happens_to_those_who_take_them_over
     dice = random.Random(seed)
     topic = Topic(kafka, f"{deployment.settings.topics.prefix}altcraft.hooks")
     account = Account(deployment)
-    with takeovers(topic, account.endpoint("altcraft"), tmp_path) as some:
-        for _ in range(PROCESSES):
-            some.start()
-        producing = threading.Thread(target=topic.produce, args=(RECORDS, PRODUCE_SECONDS, random.Random(seed + 1)))
-        producing.start()
-        await_that(lambda: topic.left(some.group) < topic.hooks, 30, some.told)
-        some.freeze_one(dice)
-        while producing.is_alive():
-            time.sleep(dice.uniform(0.5, 2.5))
-            some.kill_one(dice)
-        producing.join()
+    with takeovers(topic, account.endpoint("altcraft"), tmp_path) as some, ThreadPoolExecutor(1) as thread:
+        some.kill()
+        for fault in ROUNDS:
+            producing = thread.submit(topic.produce, RECORDS, PRODUCE_SECONDS, random.Random(dice.random()))
+            enough = sum(held(deployment.settings).values()) + dice.randrange(1, MORE_MAX)
+            await_that(lambda enough=enough: sum(held(deployment.settings).values()) >= enough, 60, some.told)
+            some.kill() if fault == "kill" else some.freeze(dice)
+            producing.result()
         await_that(lambda: topic.left(some.group) == 0, DRAIN_SECONDS, some.told)
-        assert_counted(account, topic)
-        some.await_awake()
         assert_counted(account, topic)
         for process in some.running:
             process.terminate()
