@@ -123,36 +123,52 @@ def delivery(body: bytes, vendor: Vendor) -> Delivery | Refusal:
         return Refusal(Reject.OVERSIZED, f"the delivery has {len(values)} items; {ITEMS_MAX} is the most")
     if len(values) == 1 and values[0] is document:
         return Delivery(values, lambda _: body)
-    return Delivery(values, _Elements(text))
+    return Delivery(values, _Elements(text, _name_of_list(document, values)))
+
+
+def _name_of_list(document: Any, values: list[Any]) -> str | None:
+    """The name under which an object has the list of items: that very list, else its first one; None: no object."""
+    if not isinstance(document, dict):
+        return None
+    lists = [name for name, value in document.items() if isinstance(value, list)]
+    return next((name for name in lists if document[name] is values), None) or lists[0]
 
 
 class _Elements:
-    """The bytes of the n-th element of a text's list: the text itself, or the first list of its object's.
+    """The bytes of the n-th element of a text's list: the text itself, or the list that its object has under a name.
 
-    Found at the first asking, all at once: a delivery may be refused item by item.
+    Found at the first asking, all at once: a delivery may be refused item by item. Where the text is nested so deeply
+    that it cannot be read once more, all of it stands for each.
     """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, name: str | None) -> None:
+        self._text, self._name = text, name
         self._spans: list[tuple[int, int]] = []
 
     def __call__(self, n: int) -> bytes:
         if not self._spans:
-            at = _after_white(self._text, 0)
-            if self._text[at] == "{":
-                at = next(at for at in _members(self._text, at) if self._text[at] == "[")
-            self._spans = list(_elements(self._text, at))
+            try:
+                self._spans = list(_elements(self._text, self._start()))
+            except RecursionError:
+                return self._text.encode("utf-8")
         start, end = self._spans[n]
         return self._text[start:end].encode("utf-8")
 
+    def _start(self) -> int:
+        at = _after_white(self._text, 0)
+        if self._name is None:
+            return at
+        *_, last = (value for name, value in _members(self._text, at) if name == self._name)
+        return last  # as the parser has it, of equal names the last one
 
-def _members(text: str, at: int) -> Iterator[int]:
-    """Where the values of the object that begins at a place begin. The text is JSON."""
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int]]:
+    """The names of the object that begins at a place, and where their values begin. The text is JSON."""
     at = _after_white(text, at + 1)
     while text[at] != "}":
-        _, end = _DECODER.raw_decode(text, at)
+        name, end = _DECODER.raw_decode(text, at)
         at = _after_white(text, _after_white(text, end) + 1)
-        yield at
+        yield name, at
         at = _after_separator(text, _DECODER.raw_decode(text, at)[1])
 
 

@@ -82,6 +82,25 @@ def test_a_refused_item_keeps_its_own_bytes_and_its_neighbours_are_taken(before:
     assert said(found[1])[:3] == (Reject.UNKNOWN_TYPE, "toy endpoint e1: key 'bad'", bad.encode())
 
 
+def test_of_lists_with_one_name_the_last_one_s_items_keep_their_bytes() -> None:
+    found = messages(b'{"a": [{"bad": 1}], "a": [{}, {"bad": 2}]}')
+    assert [None if one.refusal is None else said(one).raw for one in found] == [None, b'{"bad": 2}']
+
+
+def test_items_that_were_made_of_the_first_list_keep_the_bytes_that_they_were_made_of() -> None:
+    anew = Vendor("toy", lambda document: [dict(one) for one in document["a"]], translate, lambda columns, _: columns)
+    found = TRANSLATOR.messages(b'{"x": {}, "a": [{}, {"bad": 2}], "b": []}', ENDPOINT, anew, NOON_US)
+    assert [None if one.refusal is None else said(one).raw for one in found] == [None, b'{"bad": 2}']
+
+
+def test_items_nested_as_deeply_as_can_be_read_are_taken_or_refused_with_bytes() -> None:
+    for depth in range(900, 1010):
+        deep = b"[" * depth + b"]" * depth
+        for body in (b'[{"bad": ' + deep + b"}]", b'{"x": {}, "y": [{"bad": ' + deep + b"}]}"):
+            (one,) = messages(body)
+            assert said(one).raw in body
+
+
 def test_a_refused_object_alone_keeps_the_whole_body() -> None:
     body = b' {"bad": 1}\n'
     (one,) = messages(body)
