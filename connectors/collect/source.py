@@ -66,8 +66,10 @@ class Takeover:
         self._sender: Sender | None = None
         self._next: dict[int, int] = {}  # of the partitions that are read: the offset that comes next
         self._rebalances = 0
-        self._there = Trouble(f"Kafka at {self._member.address}", "--from-bootstrap-servers", SERVICE)
-        self._here = Trouble(f"Kafka at {settings.kafka_address()}", env_name("kafka.bootstrap_servers"), SERVICE)
+        ours = env_name("kafka.bootstrap_servers")
+        theirs = ours if origin.settings is settings else "--from-bootstrap-servers"
+        self._there = Trouble(f"Kafka at {self._member.address}", theirs, SERVICE)
+        self._here = Trouble(f"Kafka at {settings.kafka_address()}", ours, SERVICE)
         self._measured = 0.0
 
     def run(self, stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli import console
+from pipeline.cli.printable import one_line
 from pipeline.settings_sources import env_name
 
 if TYPE_CHECKING:
@@ -73,12 +74,21 @@ def as_tables(told: Told, most: int) -> None:
         if counted:
             console.table([{name: key, "rows": n} for key, n in counted.most_common()], [name, "rows"])
     for file in told.files:
-        faults = file.tally.faults if file.tally is not None else []
-        console.say_some([f"{file.name}: line {f.line}: {f.reason}: {f.detail}" for f in faults], most)
+        _tell_faults(file, most)
     _tell_window(told)
     verb = "would be sent" if told.dry_run else "read and sent"
     refused = reasons.total()
     console.say(f"{types.total():,} events and {refused:,} refusals {verb}; {told.seconds:.1f} s")
+
+
+def _tell_faults(file: File, most: int) -> None:
+    if file.tally is None:
+        return
+    for fault in file.tally.faults[:most]:
+        console.say(one_line(f"{file.name}: line {fault.line}: {fault.reason}: {fault.detail}"))
+    if file.tally.refused > most:
+        kept = len(file.tally.faults)
+        console.say(f"and {file.tally.refused - most:,} more: --format json tells the first {kept:,}")
 
 
 def _tell_window(told: Told) -> None:

@@ -60,9 +60,9 @@ def test_what_lies_outside_the_window_is_told_with_its_days_and_the_setting(endp
 
 
 def test_the_first_faults_are_lines_and_the_rest_is_counted(endpoint: str, tmp_path: Path) -> None:
-    run = tally(table(tmp_path / "a.csv", *["x"] * 13), "--endpoint", endpoint)
+    run = tally(table(tmp_path / "a.csv", *["x"] * 1_013), "--endpoint", endpoint)
     assert run.stderr.count("a.csv: line ") == 10
-    assert "and 3 more" in run.stderr
+    assert "and 1,003 more: --format json tells the first 1,000" in run.stderr
 
 
 def test_standard_input_and_several_files_are_read(endpoint: str, tmp_path: Path) -> None:
