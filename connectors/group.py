@@ -180,7 +180,7 @@ class Member:
     def places(self, commits: Mapping[int, Commit]) -> list[TopicPartition]:
         """Commits, as a transaction takes them."""
         name = self._physical(self._reading.topic)
-        return [TopicPartition(name, p, offset, metadata=said) for p, (offset, said) in commits.items()]
+        return [TopicPartition(name, p, offset, metadata=said or "") for p, (offset, said) in commits.items()]
 
     def commit(self, commits: Mapping[int, Commit]) -> None:
         """Commit positions by partition; returns when the broker has them.
