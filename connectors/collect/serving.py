@@ -106,4 +106,4 @@ async def _end(runner: web.ServerRunner, collector: Collector, sink: Sink, secon
     # Before the server is closed: aiohttp would not read on what a request has not sent yet.
     await collector.drain(seconds)
     await runner.cleanup()
-    return await asyncio.to_thread(sink.close, max(deadline - time.monotonic(), FLUSH_SECONDS))
+    return await sink.close(max(deadline - time.monotonic(), FLUSH_SECONDS))

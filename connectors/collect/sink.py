@@ -1,14 +1,14 @@
 """Messages into the source topics: a delivery's messages are acknowledged all together, or not. The only Kafka calls.
 
-Kafka answers in a thread of its own; what came of a delivery reaches the event loop as one call. A delivery whose time
-is over has failed; a copy of it that Kafka takes after that is the same event. How much may wait is `Room`'s.
+The client's answers are fetched by the event loop itself, every millisecond while some are due: a thread for them would
+wait for the interpreter's lock once for each message, five milliseconds at worst. A delivery whose time is over has
+failed; a copy of it that Kafka takes after that is the same event. How much may wait is `Room`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,8 +30,8 @@ QUEUE_SLACK = 10_000  # messages and KiB beyond what `Room` lets in: the queue n
 PROBE_SECONDS = 5.0  # between two looks whether Kafka answers
 PROBE_AWAY_SECONDS = 0.5  # the same while it does not
 PROBE_ANSWER_SECONDS = 2.0  # a broker that works answers in milliseconds
-_POLL_SECONDS = 0.1  # how long Kafka's thread sleeps at most
-_LOOK_SECONDS = 0.02  # between two looks whether all is acknowledged, at the end
+_BUSY_SECONDS = 0.001  # between two looks for answers while some are due; less than the linger
+_IDLE_SECONDS = 0.1  # the same while none is: for the client's word that brokers are gone
 _MS = 1_000
 
 log = logging.getLogger(__name__)
@@ -44,37 +44,28 @@ class Failed(RuntimeError):
 class Batch:
     """The messages of one delivery: done when Kafka has answered for each."""
 
-    __slots__ = ("_answered", "_done", "_loop", "_refused", "_total", "error")
+    __slots__ = ("_done", "_left", "_loop", "error")
 
     def __init__(self, total: int, loop: asyncio.AbstractEventLoop, done: Callable[[Batch], None]) -> None:
-        """`done` is called once, in the event loop."""
-        self._total, self._loop, self._done = total, loop, done
-        self._answered = 0  # counted by Kafka's thread alone
-        self._refused = 0  # counted by the event loop alone
+        """`done` is called once, by the event loop, never before `Sink.send` has returned."""
+        self._left, self._loop, self._done = total, loop, done
         self.error: str | None = None
 
     def delivered(self, error: KafkaError | None, _message: Delivered) -> None:
-        """Kafka's answer for one message, in its thread."""
+        """Kafka's answer for one message."""
         if error is not None:
             self.error = error.name()
-        self._answered += 1
-        if self._answered + self._refused == self._total:
-            self._loop.call_soon_threadsafe(self._finish)
+        self._less(1)
 
     def refuse(self, count: int, error: str) -> None:
-        """So many messages were never sent; called in the event loop."""
+        """So many messages were never sent."""
         self.error = error
-        self._refused += count
-        if self._answered + self._refused == self._total:
-            self._loop.call_soon(self._finish)
+        self._less(count)
 
-    def _finish(self) -> None:
-        done, self._done = self._done, _nothing  # both sides may have seen the last one
-        done(self)
-
-
-def _nothing(_: Batch) -> None:
-    """It was told before."""
+    def _less(self, count: int) -> None:
+        self._left -= count
+        if self._left == 0:
+            self._loop.call_soon(self._done, self)
 
 
 class Sink:
@@ -94,9 +85,8 @@ class Sink:
         self._checked = False  # the topics' shape; it does not change while the process runs
         self.absence: str | None = "Kafka was not asked yet"
         self.unready: NotReady | None = None  # Kafka answered, and lacks what it must have
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="collect-kafka", daemon=True)
-        self._thread.start()
+        self._is_busy = False
+        self._timer = loop.call_later(_IDLE_SECONDS, self._serve)
 
     @property
     def waiting(self) -> int:
@@ -118,6 +108,10 @@ class Sink:
                 batch.refuse(len(messages) - number, type(error).__name__)
                 self._doubt.set()
                 break
+        if not self._is_busy:
+            self._is_busy = True
+            self._timer.cancel()
+            self._timer = self._loop.call_later(_BUSY_SECONDS, self._serve)
         return batch
 
     def doubt(self) -> None:
@@ -157,18 +151,21 @@ class Sink:
         self.absence = absence
         metrics.COLLECT_KAFKA_READY.set(absence is None)
 
-    def close(self, seconds: float) -> int:
-        """Wait for what is not acknowledged, at most so long, in a thread; returns how many messages are left."""
+    async def close(self, seconds: float) -> int:
+        """Wait for what is not acknowledged, at most about so long; returns how many messages are left."""
         deadline = time.monotonic() + seconds
-        while self.waiting and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
-        self._ends.set()
-        self._thread.join()
+        for _ in range(int(seconds / _BUSY_SECONDS)):
+            if not self.waiting or time.monotonic() >= deadline:
+                break
+            await asyncio.sleep(_BUSY_SECONDS)
+        self._timer.cancel()
         return self.waiting
 
-    def _poll(self) -> None:
-        while not self._ends.is_set():
-            self._producer.poll(_POLL_SECONDS)
+    def _serve(self) -> None:
+        """Take the client's answers, and look again soon."""
+        self._producer.poll(0)
+        self._is_busy = self.waiting > 0
+        self._timer = self._loop.call_later(_BUSY_SECONDS if self._is_busy else _IDLE_SECONDS, self._serve)
 
     def _probe(self) -> str | None:
         """Why nothing can be sent, or None; in a thread."""
@@ -188,7 +185,7 @@ class Sink:
         return None
 
     def _trouble(self, error: KafkaError) -> None:
-        """The client's word, in its thread."""
+        """The client's word."""
         if error.fatal():
             self._fatal = f"Kafka's client cannot go on: {error.str()}"
         self._loop.call_soon_threadsafe(self._doubt.set)

@@ -34,7 +34,7 @@ def over(world: World, steps: Callable[[Sink], Coroutine[Any, Any, None]]) -> No
             await sink.look()
             await steps(sink)
         finally:
-            await asyncio.to_thread(sink.close, 5.0)
+            await sink.close(5.0)
 
     asyncio.run(run())
 
