@@ -91,7 +91,7 @@ def test_the_tests_notice_each_alert_that_fires_never_or_always(
 
 def test_the_scrape_example_is_what_prometheus_reads(promtool: Path, tmp_path: Path) -> None:
     folder = monitoring.prepare(tmp_path)
-    for process in ("worker", "sink", "notify", "audit"):
+    for process in ("worker", "sink", "notify", "audit", "collect"):
         targets.write(folder / "targets" / f"{process}-1.json", "127.0.0.1:1")
     targets.write(folder / "alertmanagers" / "local.json", "127.0.0.1:2")
     done = run(promtool, "check", "config", "prometheus.yml", folder=folder)
