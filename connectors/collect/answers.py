@@ -71,6 +71,7 @@ WORDS: Mapping[Outcome, str] = {
     Outcome.TOO_LARGE: "The body is larger than this collector takes",
     Outcome.NO_DELIVERY: "Send JSON, plain or with Content-Encoding: gzip",
 }
+UNREADABLE = "This is no HTTP request that can be read"
 CHALLENGE = 'Bearer realm="tally", Basic realm="tally", charset="UTF-8"'
 
 
@@ -105,6 +106,11 @@ def success(vendor: Vendor, kept: Kept, place: Place) -> Answer:
 def document(status: int, told: Mapping[str, object]) -> Answer:
     """A document of the collector's own."""
     return Answer(status, {"Content-Type": _JSON}, _bytes(told))
+
+
+def unreadable(status: int) -> Answer:
+    """What cannot be read as HTTP; it is not repeated, either: it may hold a secret."""
+    return Answer(status, {"Content-Type": _PROBLEM}, _bytes({"title": UNREADABLE, "status": status}))
 
 
 def failure(outcome: Outcome, vendor: Vendor | None, methods: Sequence[str] = ()) -> Answer:

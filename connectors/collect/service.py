@@ -142,7 +142,26 @@ class Server(web.Server):
     def __call__(self) -> asyncio.Protocol:  # type: ignore[override]
         if len(self._connections) >= self._connections_max:
             return _Closing()
-        return super().__call__()
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's own answer to what is no HTTP repeats it, secrets included; this one does not."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer, after which the connection ends."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun")
+        answer = answers.unreadable(status)
+        response = web.Response(status=status, body=answer.body, headers={**answer.headers, "Server": "tally"})
+        response.force_close()
+        return response
 
 
 class _Closing(asyncio.Protocol):

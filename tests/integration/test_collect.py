@@ -176,6 +176,29 @@ def test_what_is_no_delivery_is_told_as_that(world: World, collector: Collecting
     assert ask(collector, "/v1").status == 404
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "POST /v1/hooks/own-x/S3CRET HTTP/9.99\r\nHost: x\r\n\r\n",
+        "POST /v1/hooks/own-x/S3CRET extra HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer S3CRET\x00\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nS3CRET",
+        "S3CRET\r\n\r\n",
+    ],
+    ids=["version", "words", "nul", "lengths", "line"],
+)
+def test_what_is_no_http_is_answered_without_a_word_of_it(collector: Collecting, wrong: str) -> None:
+    place = urlsplit(collector.address)
+    with closing(socket.create_connection((place.hostname or "", place.port or 0), timeout=10)) as connection:
+        connection.sendall(wrong.encode())
+        told = b"".join(iter(lambda: connection.recv(4096), b""))
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.split(b" ")[1] == b"400"
+    assert json.loads(body) == {"title": answers.UNREADABLE, "status": 400}
+    assert b"S3CRET" not in told
+    assert b"aiohttp" not in head
+
+
 def test_a_body_without_a_length_is_read_up_to_the_bound(world: World, collector: Collecting) -> None:
     door = new_door(world)
     place = urlsplit(collector.address)
