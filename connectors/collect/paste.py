@@ -23,7 +23,7 @@ _VENDORS: Mapping[str, tuple[str, ...]] = {
     ),
     "brevo": (
         "A webhook with this URL for each of its families; batched or not makes no difference",
-        "Push and SMS payloads do not say what they are: give each an endpoint of its own, with --event",
+        "Push payloads do not say what they are: give each of its events an endpoint of its own, with --event",
         "`--allow brevo` takes deliveries from Brevo's published networks alone",
     ),
     "connectif": (

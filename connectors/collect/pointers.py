@@ -33,6 +33,20 @@ def at(item: Any, where: str) -> Any:
     return item
 
 
+def put(item: Any, where: str, value: Any) -> Any:
+    """A copy of an item with another value at a place, where `at` finds one; what is beside the way is shared."""
+    return _put(item, list(_steps(where)) if where.startswith("/") else [where], value)
+
+
+def _put(item: Any, steps: list[str], value: Any) -> Any:
+    if not steps:
+        return value
+    inner = _put(_inside(item, steps[0]), steps[1:], value)
+    if isinstance(item, list):
+        return [inner if place == int(steps[0]) else one for place, one in enumerate(item)]
+    return {**item, steps[0]: inner}
+
+
 @functools.lru_cache(1024)
 def _steps(where: str) -> tuple[str, ...]:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in where[1:].split("/"))

@@ -5,20 +5,16 @@ In:   an item, its endpoint.  Out: texts, ids and times by role; what nobody ask
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.collect import clocks
+from connectors.collect import clocks, placeholders
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.pointers import ABSENT, at
 from connectors.collect.translation import Refusal, text
 from pipeline.core.reasons import Reject
 from pipeline.core.validate import ID_BYTES_MAX, is_nobody
 
-# What a template leaves where its tool did not know the parameter: taken as a value, all customers would be one.
-_PLACEHOLDER = re.compile(r"\$\{.*\}|\{\{.*\}\}|<[^<>]*>", re.DOTALL)
-_BEGINS = ("$", "{", "<")
 _TRUE = frozenset({"true", "1", "yes"})
 
 
@@ -126,11 +122,15 @@ def plain(role: str, value: Any) -> str:
     if isinstance(value, Mapping | list | bool):
         raise Unfit(Reject.IMPOSSIBLE_FIELD, f"{role} must be a text or a number")
     found = text(value).strip()
-    if found[:1] in _BEGINS and _PLACEHOLDER.fullmatch(found):
-        raise Unfit(
-            Reject.IMPOSSIBLE_FIELD, f"{role} is still the template's placeholder: the tool put no value in its place"
-        )
+    if placeholders.is_placeholder(found):
+        raise unfilled(role)
     return found
+
+
+def unfilled(place: str) -> Unfit:
+    """The refusal of what a template should have filled."""
+    words = f"{place} is still the template's placeholder: the tool put no value in its place"
+    return Unfit(Reject.IMPOSSIBLE_FIELD, words)
 
 
 def bounded(role: str, name: str) -> str:

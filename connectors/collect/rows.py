@@ -7,6 +7,7 @@ A refused item is a message too, with its own bytes: the worker makes a dead let
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -114,8 +115,11 @@ def delivery(body: bytes, vendor: Vendor) -> Delivery | Refusal:
         return Refusal(Reject.UNDECODABLE, f"the delivery is not JSON: {error.msg} at character {error.pos + 1}")
     except RecursionError:
         return Refusal(Reject.UNDECODABLE, "the delivery is nested too deeply")
-    except ValueError as error:  # NaN, or an integer of more digits than Python reads
-        return Refusal(Reject.UNDECODABLE, f"the delivery is not JSON: {error}")
+    except _NoNumber as name:
+        return Refusal(Reject.UNDECODABLE, f"the delivery is not JSON: {name} is no number")
+    except ValueError:  # an integer of more digits than Python reads
+        most = sys.get_int_max_str_digits()
+        return Refusal(Reject.UNDECODABLE, f"the delivery has a number of more than {most} digits")
     values = vendor.items(document)
     if values is None:
         return Refusal(Reject.UNDECODABLE, f"the delivery is no object and no list of objects as {vendor.name} sends")
@@ -192,8 +196,12 @@ def _after_white(text: str, at: int) -> int:
     return at
 
 
+class _NoNumber(ValueError):
+    """NaN, Infinity or -Infinity, which JSON has not."""
+
+
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise _NoNumber(name)
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_number)

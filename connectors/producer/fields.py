@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,10 @@ THRESHOLDS_MAX = 32
 ACTIVITIES_MAX = 1024
 DEFAULT_THRESHOLDS = [0.8, 0.9, 1.0]
 _LONG_TEXT = 60  # characters of a value that a message repeats
+# What looks like a key of a vocabulary: no address and no phone does.
+KEY_CHARACTERS_MAX = 64
+_KEY = re.compile(r"[A-Za-z0-9_/.-]+(?: [A-Za-z0-9_/.-]+)*")
+_DIGIT = re.compile(r"[0-9]")
 
 # A checker takes the field's name and its value, neither null nor empty, and returns what Avro gets.
 Checker = Callable[[str, Any], Any]
@@ -37,11 +42,17 @@ _OF_TYPE: dict[str, tuple[str, ...]] = {
 
 
 class Wrong(Exception):
-    """A field that is wrong, why in words, and as what a collector rejects the event."""
+    """A field that is wrong, why in words, and as what a collector rejects the event.
 
-    def __init__(self, field: str, reason: str, reject: Reject = Reject.IMPOSSIBLE_FIELD) -> None:
+    `quiet` are the same words, field and reason, without any value or key that may be a contact's.
+    """
+
+    def __init__(
+        self, field: str, reason: str, reject: Reject = Reject.IMPOSSIBLE_FIELD, quiet: str | None = None
+    ) -> None:
         super().__init__(field, reason)
         self.field, self.reason, self.reject = field, reason, reject
+        self.quiet = f"{field} {reason}" if quiet is None else quiet
 
 
 def checkers(schema: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Checker]:
@@ -95,25 +106,47 @@ def kind_of(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
+def shown(text: str) -> str:
+    """A value or key of a payload as words of a refusal repeat it; of what does not look like a key its length."""
+    return repr(text) if _is_like_a_key(text) else f"a text of {len(text)} characters"
+
+
+def shown_place(key: str, within: str = "") -> str:
+    """Where a key of a payload is, as words of a refusal say it."""
+    if not _is_like_a_key(key):
+        return f"{within}: {shown(key)}" if within else shown(key)
+    return f"{within}.{key}" if within else key
+
+
+def _is_like_a_key(text: str) -> bool:
+    return len(text) <= KEY_CHARACTERS_MAX and _KEY.fullmatch(text) is not None and len(_DIGIT.findall(text)) <= 3
+
+
+def unlike(name: str, must: str, value: object, place: str | None = None) -> Wrong:
+    """The fault of a value of another kind; `place`: the name as quiet words have it, where they have another."""
+    quiet = "text" if isinstance(value, str) else "a number" if type(value) in (int, float) else kind_of(value)
+    return Wrong(name, f"{must}; is {kind_of(value)}", quiet=f"{place or name} {must}; is {quiet}")
+
+
 def instant(name: str, value: Any) -> int:
     """UTC microseconds of an RFC 3339 text."""
     if not isinstance(value, str):
-        raise Wrong(name, f"must be a time such as 2026-11-21T10:00:00Z; is {kind_of(value)}")
+        raise unlike(name, "must be a time such as 2026-11-21T10:00:00Z", value)
     try:
         return rfc3339.parse(value)
     except ValueError as error:
-        raise Wrong(name, f"{value[:_LONG_TEXT]!r}: {error}") from None
+        raise Wrong(name, f"{value[:_LONG_TEXT]!r}: {error}", quiet=f"{name} is no time: {error}") from None
 
 
 def _text(name: str, value: Any) -> str:
     if type(value) is not str:
-        raise Wrong(name, f"must be text; is {kind_of(value)}")
+        raise unlike(name, "must be text", value)
     return value
 
 
 def _id(name: str, value: Any) -> str:
     if type(value) is not str:
-        raise Wrong(name, f"must be text; is {kind_of(value)}")
+        raise unlike(name, "must be text", value)
     # A character has 4 bytes at most: only a long text needs to be counted in bytes.
     if len(value) * 4 > ID_BYTES_MAX and len(value.encode("utf-8", "surrogatepass")) > ID_BYTES_MAX:
         raise Wrong(name, f"has more than {ID_BYTES_MAX} bytes")
@@ -122,28 +155,29 @@ def _id(name: str, value: Any) -> str:
 
 def _boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Wrong(name, f"must be true or false; is {kind_of(value)}")
+        raise unlike(name, "must be true or false", value)
     return value
 
 
 def _texts_by_name(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise Wrong(name, f"must be an object of texts; is {kind_of(value)}")
+        raise unlike(name, "must be an object of texts", value)
     for key, text in value.items():
         if type(text) is not str:
-            raise Wrong(f"{name}.{key}", f'must be text, as in "{key[:_LONG_TEXT]}": "1"; is {kind_of(text)}')
+            must, place = f'must be text, as in "{key[:_LONG_TEXT]}": "1"', shown_place(key, name)
+            raise unlike(f"{name}.{key}", must if place.endswith(f".{key}") else "must be text", text, place)
     return value
 
 
 def _ids(name: str, value: Any) -> list[str]:
     if not isinstance(value, list):
-        raise Wrong(name, f'must be a list of texts, ["..."]; is {kind_of(value)}')
+        raise unlike(name, 'must be a list of texts, ["..."]', value)
     return [_id(f"{name}[{place}]", item) for place, item in enumerate(value)]
 
 
 def _parts(name: str, value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list):
-        raise Wrong(name, f'must be a list of {{"target", "members"}}; is {kind_of(value)}')
+        raise unlike(name, 'must be a list of {"target", "members"}', value)
     return [_part(f"{name}[{place}]", part) for place, part in enumerate(value)]
 
 
@@ -160,10 +194,11 @@ def _part(name: str, value: Any) -> dict[str, Any]:
 
 def _fields_of(name: str, value: Any, known: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Wrong(name, f"must be an object with {', '.join(known)}; is {kind_of(value)}")
+        raise unlike(name, f"must be an object with {', '.join(known)}", value)
     for field in value:
         if field not in known:
-            raise Wrong(f"{name}.{field}", f"is no field of {name}; there are {', '.join(known)}")
+            said = f"is no field of {name}; there are {', '.join(known)}"
+            raise Wrong(f"{name}.{field}", said, quiet=f"{shown_place(field, name)} {said}")
     return value
 
 
@@ -187,14 +222,15 @@ def _plan(vocabulary: Vocabulary, name: str, value: Any) -> dict[str, Any]:
 
 def _whole(name: str, value: Any, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise Wrong(name, f"must be a whole number from 1 to {most}; is {kind_of(value)}")
+        raise unlike(name, f"must be a whole number from 1 to {most}", value)
     return value
 
 
 def _zone(name: str, value: Any) -> str:
     zone = _text(name, value)
     if zone not in zones.names():
-        raise Wrong(name, f"{zone[:_LONG_TEXT]!r} is no IANA time zone, such as Europe/Berlin")
+        said = "is no IANA time zone, such as Europe/Berlin"
+        raise Wrong(name, f"{zone[:_LONG_TEXT]!r} {said}", quiet=f"{name} {said}")
     return zone
 
 
@@ -206,10 +242,11 @@ def _thresholds(name: str, value: Any) -> list[float]:
     for place, ratio in enumerate(value):
         number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
         if not number or not 0 < ratio < float("inf"):
-            raise Wrong(f"{name}[{place}]", f"must be a ratio above 0, such as 0.8; is {kind_of(ratio)}")
+            raise unlike(f"{name}[{place}]", "must be a ratio above 0, such as 0.8", ratio)
     ratios = [float(ratio) for ratio in value]
     if any(low >= high for low, high in pairwise(ratios)):
-        raise Wrong(name, f"must rise, each above the one before; is {ratios}")
+        must = "must rise, each above the one before"
+        raise Wrong(name, f"{must}; is {ratios}", quiet=f"{name} {must}")
     return ratios
 
 
@@ -219,7 +256,7 @@ def _activities(name: str, value: Any, vocabulary: Vocabulary) -> list[str]:
         raise Wrong(name, f"has more than {ACTIVITIES_MAX} types")
     for place, type_ in enumerate(types):
         if type_ not in vocabulary.types:
-            raise Wrong(
-                f"{name}[{place}]", f"{type_[:_LONG_TEXT]!r} is no type of event; see schemas/vocabulary/types.tsv"
-            )
+            said = "is no type of event; see schemas/vocabulary/types.tsv"
+            where = f"{name}[{place}]"
+            raise Wrong(where, f"{type_[:_LONG_TEXT]!r} {said}", quiet=f"{where}: {shown(type_)} {said}")
     return types

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import schemas
-from connectors.producer.fields import LINE, Checker, Wrong, checkers, instant, kind_of, required
+from connectors.producer.fields import LINE, Checker, Wrong, checkers, instant, required, shown, shown_place, unlike
 from pipeline.core import validate
 from pipeline.core.framing import frame
 from pipeline.core.reasons import Reject
@@ -78,15 +79,17 @@ class Checks:
         if name is None:
             raise Wrong("type", "is missing", Reject.MISSING_FIELD)
         if not isinstance(name, str):
-            raise Wrong("type", f"must be text; is {kind_of(name)}")
+            raise unlike("type", "must be text", name)
         known = self._types.get(name)
         if known is None:
-            raise Wrong("type", f"{name!r:.80} is unknown{_nearest(name, list(self._types))}", Reject.UNKNOWN_TYPE)
+            said = f"is unknown{_nearest(name, list(self._types))}"
+            raise Wrong("type", f"{name!r:.80} {said}", Reject.UNKNOWN_TYPE, f"type {shown(name)} {said}")
         topic = event.get("topic")
         if topic is not None and topic != known.topic:
             if topic not in SOURCE_TOPICS:
                 near = _nearest(str(topic), list(SOURCE_TOPICS))
-                raise Wrong("topic", f"{topic!r:.80} is no topic of events{near}; leave it out, it follows from type")
+                said = f"is no topic of events{near}; leave it out, it follows from type"
+                raise Wrong("topic", f"{topic!r:.80} {said}", quiet=f"topic {said}")
             raise Wrong("topic", f"{topic} contradicts the type: {name} belongs on {known.topic}; leave it out")
         return known.topic
 
@@ -111,7 +114,8 @@ class Checks:
         if others:
             raise Wrong(name, f"is no field of {schema} events, but of {' and '.join(others)}")
         near = _nearest(name, [*known, *_NOT_AVRO])
-        raise Wrong(name, f"is no field of an event{near}; what else the source says goes into properties")
+        said = f"is no field of an event{near}; what else the source says goes into properties"
+        raise Wrong(name, said, quiet=f"{shown_place(name)} {said}")
 
 
 class Translator:
@@ -152,10 +156,11 @@ class Translator:
             raise Wrong(LINE, f"is not JSON: {error.msg} at character {error.pos + 1}") from None
         except RecursionError:
             raise Wrong(LINE, "is not an event: it is nested too deeply") from None
-        except ValueError as error:  # an integer of more digits than Python reads
-            raise Wrong(LINE, f"is not an event: {error}") from None
+        except ValueError:  # an integer of more digits than Python reads
+            most = sys.get_int_max_str_digits()
+            raise Wrong(LINE, f"is not an event: it has a number of more than {most} digits") from None
         if not isinstance(event, dict):
-            raise Wrong(LINE, f"must be an object {{...}}; is {kind_of(event)}")
+            raise unlike(LINE, "must be an object {...}", event)
         return event
 
 
@@ -163,7 +168,8 @@ def _check_names(type_: str, body: Mapping[str, Any]) -> None:
     """Ids that name nobody, operations that contradict themselves: by the core's rules."""
     profile = body.get("profile_id")
     if profile is not None and validate.is_nobody(profile):
-        raise Wrong("profile_id", f"{profile!r} names nobody; leave it out", Reject.NOBODY)
+        said = "names nobody; leave it out"
+        raise Wrong("profile_id", f"{profile!r} {said}", Reject.NOBODY, f"profile_id {said}")
     operation = _OPERATIONS.get(type_)
     if operation is not None and (why := operation(body)):
         reason, detail = why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
@@ -27,6 +28,8 @@ ROLES = (
 _FREE_ROLES = ("brevo", "connectif", "mindbox")
 _ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _BASE_URL = re.compile(r"https?://[^\s/@?#]+(/[^\s?#]*)?")
+_POINTER = re.compile(r"(/([^~/]|~[01])*)+")  # RFC 6901
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")  # of Unicode's categories
 _SPAN = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _SPAN_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 OVERLAP_DAYS_MAX = 90  # two keys for longer are two keys
@@ -43,8 +46,13 @@ def vendor(given: str) -> str:
 
 
 def account(given: str) -> str:
-    """An account's id."""
-    return _id("--account", given)
+    """An account's id, which names somebody."""
+    from pipeline.core.validate import is_nobody
+
+    found = _id("--account", given)
+    if is_nobody(found):
+        _wrong(f"--account {given}: names nobody: what a tool writes where it has no name; give the tenant's own")
+    return found
 
 
 def source(given: str | None, vendor: str) -> str:
@@ -67,6 +75,8 @@ def event(given: str | None, vendor: str) -> str | None:
     if given is None:
         return None
     if not _takes(vendor, _text("--event", given)):
+        if vendor == "mindbox":
+            _wrong(f"--event {given}: cannot be told by an endpoint: a plan is the operator's, a merge names several")
         table = "types.tsv" if vendor == OWN else "vendors.tsv"
         said = f"{_near(given, _keys(vendor))}. All of them: schemas/vocabulary/{table}"
         _wrong(f"--event {given}: is no event of {vendor}{said}")
@@ -92,6 +102,8 @@ def fields(given: Sequence[str] | None, vendor: str) -> Mapping[str, str]:
         if role in found:
             _wrong(f"--field {one}: {role} is given twice")
         _role(one, role, vendor)
+        if place.startswith("/") and not _POINTER.fullmatch(place):
+            _wrong(f"--field {one}: is no JSON pointer: in one, ~ is written ~0, and a / that is part of a key ~1")
         found[role] = _text(f"--field {role}", place)
     if len(found) > written.FIELDS_MAX:
         _wrong(f"--field: {len(found)} of at most {written.FIELDS_MAX}")
@@ -187,7 +199,7 @@ def _reachable(name: str, url: str) -> str:
 
 def _takes(vendor: str, event: str) -> bool:
     """Whether the vendor's translation knows it; of vendors whose payloads an account writes, canonical types too."""
-    from connectors.collect.default_types import canonical
+    from connectors.collect.default_types import NOT_BY_ENDPOINT, canonical
 
     if vendor == "brevo":
         from connectors.collect.brevo import keys as brevo
@@ -199,7 +211,7 @@ def _takes(vendor: str, event: str) -> bool:
         return canonical(event) is not None or connectif.type_of(connectif.normal(event)) is not None
     if vendor == OWN:
         return canonical(event) is not None
-    return vendor == "mindbox" or event in _keys(vendor)
+    return event not in NOT_BY_ENDPOINT if vendor == "mindbox" else event in _keys(vendor)
 
 
 def _keys(vendor: str) -> tuple[str, ...]:
@@ -237,6 +249,8 @@ def _id(option: str, given: str) -> str:
     found = _text(option, given)
     if found != found.strip():
         _wrong(f"{option} {given!r}: has space around it")
+    if any(unicodedata.category(character) in _UNSEEN for character in found):
+        _wrong(f"{option} {given!a}: has a character that none sees: a line break, a control or a format character")
     return found
 
 

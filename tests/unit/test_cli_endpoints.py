@@ -248,6 +248,24 @@ OWN = ("new", "--vendor", "own", "--account", "acme")
         (("new", "--vendor", "brevo", "--account", ""), "--account: must have 1 to 512 bytes, and has 0"),
         (("new", "--vendor", "brevo", "--account", " a"), "--account ' a': has space around it"),
         (("new", "--vendor", "brevo", "--account", "a" * 513), "--account: must have 1 to 512 bytes, and has 513"),
+        (
+            ("new", "--vendor", "brevo", "--account", "a\u200bb"),
+            "--account 'a\\u200bb': has a character that none sees",
+        ),
+        (
+            ("new", "--vendor", "brevo", "--account", "a\x1b[0m"),
+            "--account 'a\\x1b[0m': has a character that none sees",
+        ),
+        (("new", "--vendor", "brevo", "--account", "a\nb"), "--account 'a\\nb': has a character that none sees"),
+        (("new", "--vendor", "brevo", "--account", "Null"), "--account Null: names nobody"),
+        ((*OWN, "--source", "a\x7f"), "--source 'a\\x7f': has a character that none sees"),
+        ((*NEW, "--field", "email=/a~2b"), "--field email=/a~2b: is no JSON pointer: in one, ~ is written ~0"),
+        ((*NEW, "--field", "email=/a~"), "--field email=/a~: is no JSON pointer"),
+        *(
+            (("new", "--vendor", vendor, "--account", "a", "--event", type_), f"--event {type_}: ")
+            for vendor in ("mindbox", "connectif")
+            for type_ in ("account_plan_set", "profile_merged", "profile_split")
+        ),
         ((*NEW, "--event", "hardbounce"), "--event hardbounce: is no event of brevo; near it: Hard Bounce"),
         (("new", "--vendor", "altcraft", "--account", "a", "--event", "clik"), "near it: click, email/click"),
         (("new", "--vendor", "connectif", "--account", "a", "--event", "email-opend"), "near it: email-opened"),
@@ -365,3 +383,11 @@ def test_the_commands_of_the_docs_make_endpoints_as_they_stand(page: Path, run: 
         ended = run(*shlex.split(line, comments=True)[2:], COLLECT__SIGNING_KEY=KEY)
         assert ended.exit_code == 0, f"{line}: {ended.stderr}"
         assert "no role" not in ended.stderr
+
+
+def test_what_brevos_steps_say_of_sms_and_push_is_what_its_guide_says(run: Run) -> None:
+    guide = (ROOT / "docs/vendors/brevo.md").read_text()
+    assert "SMS, conversations, loyalty | the one above | their payloads say what they are |" in guide
+    steps = " ".join(run("new", "--vendor", "brevo", "--account", "a", *BASE).output.split())
+    assert "Push payloads do not say what they are" in steps
+    assert "SMS" not in steps

@@ -221,6 +221,48 @@ def test_a_placeholder_that_stayed_is_refused() -> None:
     assert refusal(json.loads(template.body(AT)), AT).reason == "impossible_field"
 
 
+@pytest.mark.parametrize("field", [part for part in json.loads(template.body(AT)) if part not in OPENED])
+def test_each_placeholder_of_the_body_is_refused_by_its_field(field: str) -> None:
+    found = refusal({**OPENED, field: json.loads(template.body(AT))[field]}, AT)
+    assert found.reason == "impossible_field"
+    assert found.detail.split(" ")[0] in (field, "campaign_id")
+
+
+@pytest.mark.parametrize(
+    ("stayed", "named"),
+    [
+        ({"foo": "${x}"}, "foo"),
+        ({"foo": {"a": ["{{x}}"]}}, "foo.a.0"),
+        ({"content_name": "<name of that content>"}, ""),
+    ],
+)
+def test_a_placeholder_in_a_field_of_the_account_is_refused(stayed: dict[str, Any], named: str) -> None:
+    found = refusal({**OPENED, **stayed}, AT)
+    assert (found.reason, found.detail.split(" ")[0]) == ("impossible_field", named or "content_name")
+    assert event({**OPENED, "foo": "<name>"}, AT)["properties"]["foo"] == "<name>"
+
+
+@pytest.mark.parametrize("name", ["email/email-opened", "Email-Opened", "email\u2011opened", " email_opened"])
+def test_a_call_has_one_id_however_its_event_is_spelled(name: str) -> None:
+    found = event({**OPENED, "event": name}, AT)
+    assert found == event(OPENED, AT)
+    at = endpoint("connectif", "", "UTC", event="/meta/what")
+    spelled = {**OPENED, "event": None, "meta": {"what": name, "x": 1}}
+    plain = {**OPENED, "event": None, "meta": {"what": "email-opened", "x": 1}}
+    assert event(spelled, at)["event_id"] == event(plain, at)["event_id"]
+
+
+def test_a_row_without_a_type_is_told_as_such() -> None:
+    found = refusal(exported({**ROW, "Type": ""}, FILE), FILE)
+    assert (found.reason, found.detail.split(":")[0]) == ("unknown_type", "the row has no type")
+
+
+@pytest.mark.parametrize("name", ["0151 1234 5678", "49-151-1234", "anna%40mail.example", "anna\uff20mail.example"])
+def test_the_words_of_an_unknown_event_repeat_no_address(name: str) -> None:
+    assert refusal({**OPENED, "event": name}, AT).detail.startswith(f"event a text of {len(name)} characters is no")
+    assert "'email-opend'" in refusal({**OPENED, "event": "Email-Opend"}, AT).detail
+
+
 # ----------------------------------------------------------------------------------------------------- export
 
 ROW = {

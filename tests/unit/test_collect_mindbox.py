@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from connectors.collect.endpoint import Endpoint
 from connectors.collect.mindbox import rows, template
 from pipeline import rfc3339
 from tests.written_samples import Row, Samples, body, check, endpoint, event, refusal
@@ -236,6 +238,52 @@ def test_the_body_to_paste_becomes_the_expected_event_once_it_has_values() -> No
 
 def test_a_placeholder_that_stayed_is_refused() -> None:
     assert refusal(json.loads(template.body(AT)), AT).reason == "impossible_field"
+
+
+CODE = json.loads(template.body(AT))["context"]["code"]
+
+
+@pytest.mark.parametrize("at", [AT, endpoint("mindbox", "email_sent"), endpoint("mindbox", "Session ended")])
+@pytest.mark.parametrize(
+    ("stayed", "named"),
+    [
+        ({"context": {"code": CODE}}, "context.code"),
+        ({"context": {"code": "<parameter: a variable of the event; ...>"}}, "context.code"),
+        ({"context": {"a": " ${Order.Sum}"}}, "context.a"),
+        ({"context": {"a": [{"b": "{{ sum }}"}]}}, "context.a.0.b"),
+        ({"context": "${Event}"}, "context"),
+        ({"context": {"${Code}": 1}}, "context"),
+        ({"note": "${Note}"}, "note"),
+        ({"/note": "${Note}"}, "/note"),
+        ({"a/b": ["${Note}"]}, "a/b.0"),
+        ({"mailing": "${M}"}, "mailing"),
+        ({"mailing": {"id": "<id>"}}, "mailing.id"),
+        ({"campaign": "<the campaign>"}, "campaign"),
+        ({"link": "<address>"}, "link"),
+        ({"channel": "<constant>"}, "channel"),
+        ({"order": {"ids": {"shop": "${Order.Id}"}}}, "order.ids.shop"),
+    ],
+)
+def test_a_placeholder_is_refused_wherever_it_is_kept_or_hashed(
+    at: Endpoint, stayed: dict[str, Any], named: str
+) -> None:
+    found = refusal({**CALL, **stayed}, at)
+    assert found.reason == "impossible_field"
+    assert re.match(rf"({re.escape(named)}|message_id|campaign_id|link) ", found.detail), found.detail
+
+
+def test_the_place_that_an_endpoint_names_is_looked_at_too() -> None:
+    at = endpoint("mindbox", "", "UTC", value="/order/sum")
+    assert json.loads(template.body(at))["order"]["sum"] == "<value>"
+    for stayed in ("<value>", "${Order.Sum}"):
+        assert refusal({**CALL, "order": {"sum": stayed}}, at).detail.startswith("value ")
+    assert event({**CALL, "order": {"sum": "<value>"}}, AT)  # not kept there
+
+
+@pytest.mark.parametrize("value", ["<b>", "<none>", "a ${b}", "{{a}} b", "5 < 6", "<3", "$5", "{}", "x>", "<p>Hi</p>"])
+def test_an_honest_value_with_such_signs_is_kept(value: str) -> None:
+    found = event({**CALL, "note": value, "context": {"a": value}}, AT)
+    assert (found["properties"]["note"], found["properties"]["context.a"]) == (value, value)
 
 
 def test_a_row_of_a_file_is_read_as_a_body_is() -> None:

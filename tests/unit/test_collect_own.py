@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -216,3 +218,41 @@ def test_a_row_has_the_fields_as_columns() -> None:
     merge = {"type": "profile_merged", "occurred_at": OPENED["occurred_at"], "sources": '["a"]', "target": "b"}
     assert event(of_columns(merge, AT), AT)["sources"] == ["a"]
     assert refusal(of_columns({**merge, "sources": "a"}, AT), AT).reason == "impossible_field"
+
+
+# ----------------------------------------------------------------------------------------------- words of a refusal
+
+
+CONTACTS = ("0151 1234 5678", "0151/12345678", "49-151-1234", "anna%40mail.example", "anna\uff20mail.example", "+49151")
+
+
+@pytest.mark.parametrize("contact", CONTACTS)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda contact: {"type": contact},
+        lambda contact: {"occurred_at": contact},
+        lambda contact: {"topic": contact},
+        lambda contact: {"topic": {contact: 1}},
+        lambda contact: {contact: "x"},
+        lambda contact: {contact: 15112345678},
+        lambda contact: {"properties": contact},
+        lambda contact: {"properties": {contact: 1}},
+        lambda contact: {"is_test": contact},
+        lambda contact: {"message_id": [contact]},
+        lambda contact: {"message_id": 15112345678},
+    ],
+)
+def test_the_words_of_a_refusal_repeat_no_contact(wrong: Callable[[str], dict[str, Any]], contact: str) -> None:
+    words = refusal({**OPENED, **wrong(contact)}, AT).detail
+    assert contact not in words
+    assert not re.search(r"\d{3}", re.sub(r"RFC 3339|2026-11-21T10:00:00(\.123)?Z", "", words).replace(" ", "")), words
+
+
+def test_the_words_of_a_refusal_repeat_what_looks_like_a_key() -> None:
+    assert "'email_opend' is unknown; near it: email_opened" in refusal({**OPENED, "type": "email_opend"}, AT).detail
+    assert refusal({**OPENED, "mesage_id": "m"}, AT).detail.startswith("mesage_id is no field of an event; near it: m")
+    assert refusal({**OPENED, "properties": {"order id": 5}}, AT).detail.startswith("properties.order id must be text")
+    assert refusal({**OPENED, "properties": {"a@b": 5}}, AT).detail.startswith(
+        "properties: a text of 3 characters must"
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.collect.pointers import ABSENT, at
+from connectors.collect.pointers import ABSENT, at, put
 
 ITEM = {"a": {"b": [{"c": 1}, None], "/": 2, "m~n": 3}, "": 4, "x.y": 5, "/a": 6, "0": 7}
 
@@ -40,3 +40,10 @@ def test_what_is_no_object_holds_no_key(item: Any) -> None:
     assert at(item, "a") is ABSENT
     assert at(item, "/a") is ABSENT
     assert not ABSENT
+
+
+def test_a_copy_with_another_value_at_a_place_leaves_the_item_as_it_was() -> None:
+    item = {"a": [{"b/c": 1}, 2], "/a": 3}
+    assert put(item, "/a/0/b~1c", 5) == {"a": [{"b/c": 5}, 2], "/a": 3}
+    assert put({"a": 1, "b": 2}, "a", 5) == {"a": 5, "b": 2}
+    assert item == {"a": [{"b/c": 1}, 2], "/a": 3}

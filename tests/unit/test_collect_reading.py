@@ -11,6 +11,8 @@ from connectors.collect import template_body
 from connectors.collect.default_types import canonical
 from connectors.collect.reading import Reading, Unfit, first_somebody
 from connectors.collect.template_body import Part
+from connectors.producer.fields import shown
+from pipeline.core import vocabulary
 from pipeline.core.validate import ID_BYTES_MAX
 from tests.written_samples import endpoint
 
@@ -85,3 +87,24 @@ def test_types_that_an_endpoint_may_name() -> None:
     assert canonical("email_sent") == "email_sent"
     names = ("account_plan_set", "profile_merged", "profile_split", "account_delivery_refused", "x", "", None)
     assert not any(canonical(name) for name in names)
+
+
+KEYS = ["hard_bounce", "Hard Bounce", "email/click", "a1.b2-c3", "x", "a" * 64]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_words_repeat_what_looks_like_a_vendors_key(key: str) -> None:
+    assert shown(key) == repr(key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " a", "a ", "a  b", "a1234", "1 2 3 4", "a@b", "a%40b", "\uff20", "a\n", "ключ", "\u0661", "a" * 65, "a+b"],
+)
+def test_words_tell_of_what_does_not_its_length_alone(text: str) -> None:
+    assert shown(text) == f"a text of {len(text)} characters"
+
+
+def test_every_vendors_keys_look_like_keys() -> None:
+    places = [place for vendor, place in vocabulary.load().vendors if "*" not in place]
+    assert [place for place in places if shown(place) != repr(place)] == []

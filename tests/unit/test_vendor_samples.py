@@ -13,8 +13,12 @@ from connectors.collect.vendors import VENDORS
 from tests.vendor_samples import ACCOUNTS, expected, samples
 
 SEASONS = (-130, 0, 4, 135)  # days from the sampled one: July, itself, within the week, March
-ADDRESSES = ("leaked@secret.example", "+49 170 5550123", "491705550123", 491705550123, ["leaked@secret.example"])
-SHOWN = ("leaked", "secret.example", "5550123")
+ADDRESSES = (
+    *("leaked@secret.example", "leaked%40secret.example", "leaked\uff20secret.example", ["leaked@secret.example"]),
+    *("+49 170 5550123", "491705550123", 491705550123, "0170 5550 123", "0170/5550123", "49-170-5550123", "170-5550"),
+)
+NAMES = [address for address in ADDRESSES if isinstance(address, str)]  # may stand as a key, too
+SHOWN = ("leaked", "secret.example", "5550")
 Path = tuple[str | int, ...]
 
 
@@ -42,7 +46,8 @@ def test_an_address_that_stands_anywhere_in_a_sample_is_in_no_refusal_s_words(ve
                 found = VENDORS[vendor].translate(changed, sample.endpoint)
                 if isinstance(found, Refusal):
                     refused += 1
-                    assert not any(part in found.detail.replace(" ", "") for part in SHOWN), (sample.file, found)
+                    words = found.detail.replace(" ", "")
+                    assert not any(part in words for part in SHOWN), (sample.file, found)
     assert refused
 
 
@@ -58,7 +63,9 @@ def _poisoned(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield changed
         if isinstance(last, str):
             del inside[last]
-            yield changed | {str(ADDRESSES[0]): value}
+            for name in NAMES:
+                yield changed | {name: value}
+                yield changed | {"properties": {name: 5}}
 
 
 def _places(value: Any, at: Path = ()) -> Iterator[Path]:

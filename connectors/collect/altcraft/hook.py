@@ -5,7 +5,6 @@ Pure. Words never hold a value: it may be a contact's address.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +34,6 @@ ROLES: Mapping[str, str] = {
     "split_source": "/event_data/split_source",
     "parts": "/event_data/parts",
 }
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")  # a vendor's key that words may repeat: no address, no number
 
 
 class Hook:
@@ -145,11 +143,6 @@ def somebody(name: str, value: object) -> str | None:
 def impossible(name: str, why: str) -> Unfit:
     """The refusal of a field that is there and wrong."""
     return Unfit(Reject.IMPOSSIBLE_FIELD, f"{name} {why}")
-
-
-def shown(key: str) -> str:
-    """A vendor's key in words; what does not look like one is told by its length alone."""
-    return repr(key) if _KEY.fullmatch(key) else f"a text of {len(key)} characters"
 
 
 def kind_of(value: object) -> str:

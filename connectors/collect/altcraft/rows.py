@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.collect.altcraft.hook import Hook, id_text, shown
+from connectors.collect.altcraft.hook import Hook, id_text
 from connectors.collect.altcraft.profiles import merged, profile_of, split
 from connectors.collect.endpoint import Endpoint
 from connectors.collect.reading import Unfit
 from connectors.collect.translation import Event, Refusal, minted, text
+from connectors.producer.fields import shown
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
 

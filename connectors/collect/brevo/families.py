@@ -8,6 +8,7 @@ from connectors.collect.brevo import keys
 from connectors.collect.brevo.keys import Key
 from connectors.collect.brevo.payload import Payload
 from connectors.collect.reading import Unfit
+from connectors.producer.fields import shown
 from pipeline.core.reasons import Reject
 
 
@@ -53,7 +54,7 @@ def _known(name: str, said: Said) -> Key:
         of = f" of {' or '.join(said.groups)}" if said.groups else ""
         raise Unfit(
             Reject.UNKNOWN_TYPE,
-            f"{keys.shown(name)} is no event{of} that is counted here; see docs/vendors/brevo.md",
+            f"{shown(name)} is no event{of} that is counted here; see docs/vendors/brevo.md",
         )
     return key
 

@@ -20,7 +20,6 @@ EMAILS = (EMAIL_TRANSACTIONAL, EMAIL_MARKETING)  # where a payload does not say 
 SMSES = (SMS_TRANSACTIONAL, SMS_MARKETING)
 
 _APART = re.compile(r"[\s_-]+")
-_MAY_BE_TOLD = re.compile(r"[A-Za-z][A-Za-z _-]{0,63}")  # a name that words may repeat: no address, no number
 
 # Spellings that are no key of the vocabulary, by group: of payloads, and of the weekly exports (docs/vendors/brevo.md).
 _EMAIL = {
@@ -119,8 +118,3 @@ def default(event: str | None) -> tuple[str | None, Key | None]:
         return group, None
     key = anywhere(event)
     return (None, None) if key is None else (key.group, key)
-
-
-def shown(name: str) -> str:
-    """A name as words may repeat it: one that could be a contact's address or number is not told."""
-    return repr(name) if _MAY_BE_TOLD.fullmatch(name) else "a name with other characters than letters"

@@ -37,7 +37,6 @@ _OF_IDENTITY = (
     *("message_id", "content_id", "campaign_id", "workflow_id", "order_id", "product_id"),
     *("link", "segment", "sources", "previous_contact_id"),
 )
-_NO_TYPE = "of a row without a type"  # no event: a row is no call, so it is no execute-webhook by itself
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 
 
@@ -53,7 +52,7 @@ def row(columns: Mapping[str, str], endpoint: Endpoint) -> Mapping[str, Any]:
         if value := columns.get(header) or by_header.get(_plain(header)):
             item[role] = value
     if "event" not in item and endpoint.event is None:
-        item["event"] = _NO_TYPE
+        item["event"] = keys.NO_TYPE
     if "event_id" not in item:
         _mint(item, endpoint)
     return item

@@ -9,6 +9,7 @@ from pipeline.core import vocabulary
 
 VENDOR = "connectif"
 CALL = "execute-webhook"  # Connectif's own act of calling out: each call received is one
+NO_TYPE = "of a row without a type"  # no event: a row is no call, so it is no execute-webhook by itself
 
 # Names of the Activities export that differ from the list's.
 DOCUMENTED = {"contact-created": "entity-created", "contact-merged": "entity-merged"}

@@ -6,15 +6,17 @@ The field set that we ask for is of `template`; where an account's names differ,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from connectors.collect.connectif import keys
+from connectors.collect import placeholders
+from connectors.collect.connectif import keys, template
 from connectors.collect.default_types import canonical
 from connectors.collect.endpoint import Endpoint
-from connectors.collect.reading import Reading, Unfit, bounded, contact, first_somebody, plain
+from connectors.collect.pointers import at, put
+from connectors.collect.reading import Reading, Unfit, bounded, contact, first_somebody, plain, unfilled
 from connectors.collect.translation import Event, Refusal, minted
+from connectors.producer.fields import shown
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
 from pipeline.core.validate import merge_fault
@@ -29,7 +31,7 @@ _PERSONAL: dict[str, tuple[str, ...]] = {
 }
 _POINTS = {"points": ("points",)}
 _PREVIOUS = "previous_contact_id"
-_TELLABLE = re.compile(r"(?!.*\d{5})[a-z0-9-]{1,80}")  # a name that a refusal repeats: no address, no phone
+_ROLES = ("content_id", "workflow_id", "link")  # where no value of an account's own stands
 
 
 class Said(NamedTuple):
@@ -55,6 +57,8 @@ def translate(item: Mapping[str, Any], endpoint: Endpoint) -> Event | Refusal:
 
 
 def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    if (place := placeholders.left(item, endpoint, template.MARKS, item, _ROLES)) is not None:
+        raise unfilled(place)
     reading = Reading(item, endpoint)
     said = _said(reading.text("event", "event"), endpoint)
     info = vocabulary.load().types[said.type]
@@ -63,7 +67,7 @@ def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         "vendor_type": said.key,
         "occurred_at": reading.instant("occurred_at", "occurred_at"),
         "is_test": reading.flag("is_test", "is_test"),
-        "event_id": reading.name("event_id", "event_id") or minted(keys.VENDOR, said.key or said.type, item),
+        "event_id": reading.name("event_id", "event_id") or _minted(item, said, endpoint),
     }
     if info.topic != "events.account":
         event["profile_id"] = _contact(reading)
@@ -81,16 +85,28 @@ def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
     return event
 
 
+def _minted(item: Mapping[str, Any], said: Said, endpoint: Endpoint) -> str:
+    """The id of all that a call says; its event by the vocabulary's key, however it is spelled."""
+    for place in (endpoint.fields.get("event"), "event"):
+        if said.key is not None and place is not None and isinstance(at(item, place), str):
+            item = put(item, place, said.key)
+            break
+    return minted(keys.VENDOR, said.key or said.type, item)
+
+
 def _said(named: str | None, endpoint: Endpoint) -> Said:
     """What the payload names; else what the endpoint does; else the call itself is the event."""
     default = canonical(endpoint.event)
     if named is None and default is not None:
         return Said(None, default)
+    if named == keys.NO_TYPE:
+        raise Unfit(Reject.UNKNOWN_TYPE, "the row has no type: name its column in the endpoint's fields (event=COLUMN)")
     key = keys.normal(named or endpoint.event or keys.CALL)
     type_ = keys.type_of(key)
     if type_ is None:
-        told = repr(key) if _TELLABLE.fullmatch(key) else "as it is called"
-        raise Unfit(Reject.UNKNOWN_TYPE, f"event {told} is no event of Connectif's list: see docs/vendors/connectif.md")
+        raise Unfit(
+            Reject.UNKNOWN_TYPE, f"event {shown(key)} is no event of Connectif's list: see docs/vendors/connectif.md"
+        )
     return Said(key, type_)
 
 

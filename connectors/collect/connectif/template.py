@@ -23,11 +23,13 @@ _PARTS = (
     Part("campaign_id", "workflow_id", "<id of this workflow>"),
     Part("link", "link", "<address of the link that was clicked; leave the field out where there is none>"),
 )
+_EVENT = "<constant: what this workflow tells, as email-opened>"
+MARKS = frozenset({_EVENT, *(part.value for part in _PARTS)})
 
 
 def body(endpoint: Endpoint) -> str:
     """JSON: a key for every field to define, `event` included unless the endpoint says what its calls are."""
     if canonical(endpoint.event):
         return template_body.body(_PARTS, endpoint)
-    event = keys.normal(endpoint.event) if endpoint.event else "<constant: what this workflow tells, as email-opened>"
+    event = keys.normal(endpoint.event) if endpoint.event else _EVENT
     return template_body.body((Part("event", "event", event), *_PARTS), endpoint)

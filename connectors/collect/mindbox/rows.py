@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.collect import placeholders
 from connectors.collect.default_types import canonical
 from connectors.collect.endpoint import Endpoint
-from connectors.collect.mindbox import customers
-from connectors.collect.reading import Reading, Unfit
+from connectors.collect.mindbox import customers, template
+from connectors.collect.pointers import at
+from connectors.collect.reading import Reading, Unfit, unfilled
 from connectors.collect.translation import Event, Refusal, minted, text
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
@@ -24,6 +26,7 @@ _NAMES = ("event", "/actionTemplate/systemName", "/actionTemplate/name")
 _NOT_KEPT = ("ids", "actionTemplate", "customer", "customerBalanceChanges", "order")
 _OF_MESSAGE = ("channel", "mailing", "campaign", "link")
 _ORDER_IDS = "/order/ids"
+_ROLES = (*_OF_MESSAGE, "message_id", "campaign_id")  # where no value of an account's own stands
 
 
 def items(document: Any) -> list[Any] | None:
@@ -64,6 +67,9 @@ def _with_customer(action: Any, customer: Any) -> Any:
 
 
 def _event(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    said = {key: value for key, value in item.items() if key not in _NOT_KEPT} | {"order.ids": at(item, _ORDER_IDS)}
+    if (place := placeholders.left(item, endpoint, template.MARKS, said, _ROLES)) is not None:
+        raise unfilled(place)
     reading = Reading(item, endpoint)
     default = canonical(endpoint.event)
     name = reading.text("event", *_NAMES) or (None if default else _default_name(endpoint))

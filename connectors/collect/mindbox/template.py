@@ -23,6 +23,7 @@ _PARTS = (
 )
 _LINK = Part("link", "link", "<parameter: address of the link that was clicked>")
 _CONTEXT = Part("context", "/context/code", "<parameter: a variable of the event; one line each, its code as the key>")
+MARKS = frozenset(part.value for part in (*_PARTS, _LINK, _CONTEXT))
 
 
 def body(endpoint: Endpoint) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,8 +21,6 @@ from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
 
 _PLAN_SET = "account_plan_set"
-# What may be a contact's in the words of a check that repeats a value: an address, a long number.
-_PERSONAL = re.compile(r"[^\s'\"]*@[^\s'\"]*|\+\d[\d ()-]{6,}\d|\d{9,}")
 _MAPS = ("properties", "attributes")  # whose entries are columns `properties.order_id`
 _LISTS = ("sources", "parts")  # columns of JSON
 
@@ -44,7 +41,7 @@ def translate(item: Mapping[str, Any], endpoint: Endpoint) -> Event | Refusal:
     except Unfit as unfit:
         return unfit.refusal
     except Wrong as wrong:
-        return Refusal(wrong.reject, _PERSONAL.sub("<...>", f"{wrong.field} {wrong.reason}"))
+        return Refusal(wrong.reject, wrong.quiet)
     except UnicodeEncodeError:
         return Refusal(Reject.IMPOSSIBLE_FIELD, "an id of the event is not Unicode text: it has half of a pair")
     return Event(checked.body)
