@@ -7,7 +7,7 @@ marks of our own bodies, as they are printed, and for `${...}` and `{{...}}`; wh
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connectors.collect.endpoint import Endpoint
@@ -18,6 +18,9 @@ _TOOLS = re.compile(r"\$\{.*\}|\{\{.*\}\}", re.DOTALL)
 _ANY = re.compile(r"<[^<>]*>", re.DOTALL)
 _OURS = re.compile(r"<(parameter|constant)\b[^<>]*>", re.DOTALL)
 _BEGINS = ("$", "{", "<")
+_TELLING = (str, Mapping, list)  # what may hold a placeholder
+_KEYS_SHOWN_MAX = 8  # of a way into an item: words have some hundred characters
+_Way = tuple["_Way | None", str]  # the outer way, a key: a place in words is made for what is refused alone
 ANY_MARK = None  # as the marks of a place where no honest value stands in `<>`
 
 
@@ -51,21 +54,29 @@ def left(
 
 def _first(name: str, value: Any, marks: Collection[str] | None) -> str | None:
     """The place of a value, or inside of it, where a placeholder stands; however deep, without recursion."""
-    rest: list[tuple[str, Any]] = [(shown_place(name), value)]
+    rest: list[tuple[_Way, Any]] = [((None, name), value)]
     while rest:
-        place, one = rest.pop()
+        way, one = rest.pop()
         if isinstance(one, str):
             if is_placeholder(one, marks):
-                return place
+                return _shown(way)
         elif isinstance(one, Mapping):
             if any(is_placeholder(key, marks) for key in one):
-                return place
-            rest += _inner(place, one.items())
+                return _shown(way)
+            rest += [((way, key), inner) for key, inner in one.items() if isinstance(inner, _TELLING)]
         elif isinstance(one, list):
-            rest += _inner(place, ((str(n), inner) for n, inner in enumerate(one)))
+            rest += [((way, str(n)), inner) for n, inner in enumerate(one) if isinstance(inner, _TELLING)]
     return None
 
 
-def _inner(place: str, values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What may hold a placeholder."""
-    return ((shown_place(key, place), one) for key, one in values if isinstance(one, str | Mapping | list))
+def _shown(way: _Way) -> str:
+    """A way in words; of a long one its end."""
+    outer, key = way
+    keys = [key]
+    while outer is not None and len(keys) < _KEYS_SHOWN_MAX:
+        outer, key = outer
+        keys.append(key)
+    place = "" if outer is None else "..."
+    for key in reversed(keys):
+        place = shown_place(key, place)
+    return place

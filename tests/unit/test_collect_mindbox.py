@@ -272,6 +272,13 @@ def test_a_placeholder_is_refused_wherever_it_is_kept_or_hashed(
     assert re.match(rf"({re.escape(named)}|message_id|campaign_id|link) ", found.detail), found.detail
 
 
+def test_of_a_placeholder_far_inside_the_end_of_its_way_is_told() -> None:
+    deep: Any = "${x}"
+    for n in range(900):
+        deep = {"ab"[n % 2]: deep}
+    assert refusal({**CALL, "note": deep}, AT).detail.startswith("....b.a.b.a.b.a.b.a is still")
+
+
 def test_the_place_that_an_endpoint_names_is_looked_at_too() -> None:
     at = endpoint("mindbox", "", "UTC", value="/order/sum")
     assert json.loads(template.body(at))["order"]["sum"] == "<value>"
