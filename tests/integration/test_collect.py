@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from connectors.collect import answers
 from connectors.collect.bodies import BODY_SECONDS
@@ -317,14 +317,17 @@ def test_a_stop_finishes_what_is_at_work(world: World) -> None:
 
 def test_with_a_certificate_https_is_served_and_no_http(world: World, tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    made = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make, *made], check=True, capture_output=True)
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1", "localhost")
+    made.private_key_pem.write_to_path(key)
+    for pem in made.cert_chain_pems:
+        pem.write_to_path(certificate, append=True)
     door = new_door(world)
     files = {"TALLY_COLLECT__TLS_CERTIFICATE": str(certificate), "TALLY_COLLECT__TLS_KEY": str(key)}
     with world.collector(**files) as collector:
         assert collector.address.startswith("https://")
-        trust = ssl.create_default_context(cafile=str(certificate))
+        trust = ssl.create_default_context()
+        authority.configure_trust(trust)
         answer = ask(collector, door.path, json.dumps(event(1)).encode(), door.headers, context=trust)
         assert answer.status == 200
         with pytest.raises((ConnectionError, http.client.HTTPException)):

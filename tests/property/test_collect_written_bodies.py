@@ -17,6 +17,7 @@ from connectors.collect.vendors import VENDORS
 from pipeline.core import vocabulary
 from pipeline.core.refused import REASONS
 from pipeline.topics import SCHEMAS
+from tests.property.budget import examples
 from tests.written_samples import Samples, endpoint
 
 TRANSLATOR = Translator(vocabulary.load(), dict.fromkeys(SCHEMAS, 1))
@@ -87,11 +88,13 @@ def check(item: Any, at: Endpoint) -> None:
     assert (told.refusal is None) == (told.event is not None)
 
 
+@examples()
 @given(st.sampled_from(ENDPOINTS), ITEMS)
 def test_any_object_is_one_event_or_one_refusal(at: Endpoint, item: dict[str, Any]) -> None:
     check(item, at)
 
 
+@examples()
 @given(st.sampled_from(GOOD), NAMES, JSON)
 def test_any_value_anywhere_in_a_good_item_is_one_event_or_one_refusal(
     good: tuple[Endpoint, dict[str, Any]], name: str, value: Any
@@ -100,6 +103,7 @@ def test_any_value_anywhere_in_a_good_item_is_one_event_or_one_refusal(
     check({**item, name: value}, at)
 
 
+@examples()
 @given(st.sampled_from(ENDPOINTS), JSON)
 def test_any_document_has_items_or_none(at: Endpoint, document: Any) -> None:
     text = json.dumps(document)
@@ -111,6 +115,7 @@ def test_any_document_has_items_or_none(at: Endpoint, document: Any) -> None:
     assert told or document in ([], {"customerActions": []}) or not VENDORS[at.vendor].items(document)
 
 
+@examples()
 @given(
     st.sampled_from(["application/json", "application/x-ndjson", "application/cloudevents+json", ""]),
     st.dictionaries(
@@ -128,6 +133,7 @@ def test_any_request_has_items_or_a_refusal(content_type: str, headers: dict[str
 COLUMNS = ["Type", "Date", "Contact ID", "Content ID", "Previous contact ID", "Email", "Order ID", "event", ""]
 
 
+@examples()
 @given(
     st.sampled_from(ENDPOINTS),
     st.dictionaries(

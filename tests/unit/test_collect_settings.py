@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import resource
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
+import trustme
 
 from connectors.collect import settings as told
 from connectors.collect.settings import Certificate
 from pipeline.settings import Settings, SettingsError, load
 
-MAKE = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+AUTHORITY = trustme.CA()
 
 
 def make(folder: Path, name: str) -> Settings:
     """A certificate and its key in the folder's files."""
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    where = ("-keyout", str(folder / "new.key"), "-out", str(folder / "new.pem"))
-    subprocess.run([*MAKE, "-subj", f"/CN={name}", *where], check=True, capture_output=True)
+    made = AUTHORITY.issue_cert(f"{name}.example")
+    made.private_key_pem.write_to_path(folder / "new.key")
+    made.cert_chain_pems[0].write_to_path(folder / "new.pem")
     (folder / "new.pem").replace(certificate)
     (folder / "new.key").replace(key)
     return load({"collect.tls_certificate": str(certificate), "collect.tls_key": str(key)}, {}, folder)
