@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from connectors.collect.counts import ACCEPTED, REFUSED
 from connectors.collect.endpoint import Endpoint
+from connectors.collect.own_topics import OwnTopic, cluster_id, is_own_name
 from connectors.collect.rows import Translator
 from connectors.collect.translation import Vendor
 from connectors.group import Commit, End, Entry, Gone, Member, Reading
@@ -59,8 +60,15 @@ class Takeover:
     """One process's part. Everything happens in the thread that calls `run`."""
 
     def __init__(self, settings: Settings, origin: Origin, meaning: Meaning) -> None:
-        """`settings`: of the source topics."""
+        """`settings`: of the source topics.
+
+        Raises:
+            OwnTopic: the topic is tally's own, as far as that can be told without Kafka.
+        """
+        if origin.settings is settings and is_own_name(settings, origin.topic):
+            raise OwnTopic(origin.topic)
         self._settings, self._topic, self._meaning = settings, origin.topic, meaning
+        self._origin = origin.settings
         mend = "name one that is there with --from-topic"
         self._member = Member(origin.settings, Reading(SERVICE, origin.group_id, "", origin.topic, mend=mend))
         self._sender: Sender | None = None
@@ -78,8 +86,9 @@ class Takeover:
         Raises:
             GaveUp: Kafka was away for too long.
             NoTopic, NotReady: topics are missing.
+            OwnTopic: the topic is tally's own; nothing of it was read.
         """
-        if not self._there.wait(stop, self._member.open, KafkaAway):
+        if not self._check_origin(stop) or not self._there.wait(stop, self._member.open, KafkaAway):
             return
         _LOG.info("taking records of %s over from Kafka at %s", self._topic, self._member.address)
         try:
@@ -87,6 +96,22 @@ class Takeover:
                 self._step(stop)
         finally:
             self._member.close()
+
+    def _check_origin(self, stop: threading.Event) -> bool:
+        """That the topic is not tally's own, by the clusters' ids; False where a stop came first.
+
+        Raises:
+            OwnTopic: it is, or a cluster does not say which it is.
+        """
+        if not is_own_name(self._settings, self._topic):
+            return True
+        found: list[str | None] = []
+        for trouble, settings in ((self._here, self._settings), (self._there, self._origin)):
+            if not trouble.wait(stop, lambda settings=settings: found.append(cluster_id(settings)), KafkaAbsent):
+                return False
+        if None in found or found[0] == found[1]:
+            raise OwnTopic(self._topic)
+        return True
 
     def _step(self, stop: threading.Event) -> None:
         now = time.monotonic()

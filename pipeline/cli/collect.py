@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli import console
-from pipeline.cli.collect_from import Wanted, take_over
+from pipeline.cli.collect_from import Wanted, prepared, take_over
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -45,7 +45,8 @@ def collect(  # style: a command's options are its parameters
     With --from-topic there is no HTTP: records of a topic that the vendor writes are taken over, each an object or a
     list of what it delivers otherwise. docs/import.md says more.
 
-    Exit codes: 0 stopped, 1 the address is taken, topics are missing, or Kafka's client failed, 2 wrong setting.
+    Exit codes: 0 stopped, 1 the address is taken, topics are missing, or Kafka's client failed, 2 wrong option or
+    setting, such as a topic of tally's own.
 
     Examples:
 
@@ -67,8 +68,9 @@ def collect(  # style: a command's options are its parameters
     settings.kafka_address()
     logs.setup()
     if from_topic is not None:
+        takeover = prepared(settings, Wanted(from_topic, endpoint, from_group, from_bootstrap_servers))
         _serve_metrics(settings)
-        take_over(settings, Wanted(from_topic, endpoint, from_group, from_bootstrap_servers))
+        take_over(takeover)
         return
     if endpoint or from_group or from_bootstrap_servers:
         console.fail("--endpoint, --from-group and --from-bootstrap-servers go with --from-topic", console.Exit.USAGE)

@@ -8,6 +8,7 @@ from pipeline.cli import console
 from pipeline.cli.endpoint_of import endpoint_of
 
 if TYPE_CHECKING:
+    from connectors.collect.source import Takeover
     from pipeline.settings import Settings
 
 
@@ -20,12 +21,11 @@ class Wanted(NamedTuple):
     servers: str | None
 
 
-def take_over(settings: Settings, wanted: Wanted) -> None:
-    """Until SIGTERM or SIGINT."""
-    from confluent_kafka import KafkaException
-
+def prepared(settings: Settings, wanted: Wanted) -> Takeover:
+    """What the options ask for, or the end of the command with what to do; Kafka is not asked yet."""
+    from connectors.collect.own_topics import OwnTopic
     from connectors.collect.rows import Translator
-    from connectors.collect.source import FATAL, Meaning, Origin, Takeover
+    from connectors.collect.source import Meaning, Origin, Takeover
     from pipeline import schema_ids
     from pipeline.core import vocabulary
 
@@ -41,9 +41,23 @@ def take_over(settings: Settings, wanted: Wanted) -> None:
         kafka = settings.kafka.model_copy(update={"bootstrap_servers": wanted.servers})
         there = settings.model_copy(update={"kafka": kafka})
     origin = Origin(there, wanted.topic, wanted.group or f"tally-collect.{endpoint.id}")
-    takeover = Takeover(settings, origin, Meaning(Translator(vocabulary.load(), ids), endpoint, vendor))
+    try:
+        return Takeover(settings, origin, Meaning(Translator(vocabulary.load(), ids), endpoint, vendor))
+    except OwnTopic as error:
+        console.fail(str(error), console.Exit.USAGE)
+
+
+def take_over(takeover: Takeover) -> None:
+    """Until SIGTERM or SIGINT."""
+    from confluent_kafka import KafkaException
+
+    from connectors.collect.own_topics import OwnTopic
+    from connectors.collect.source import FATAL
+
     try:
         with console.stop_on_signals() as stop:
             takeover.run(stop)
+    except OwnTopic as error:
+        console.fail(str(error), console.Exit.USAGE)
     except (*FATAL, KafkaException) as error:
         console.fail(f"tally collect stops: {error}")

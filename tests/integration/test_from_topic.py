@@ -26,6 +26,7 @@ from pipeline.core import vocabulary
 from pipeline.metrics import REGISTRY
 from pipeline.settings import Settings, load
 from pipeline.topic_bounds import held
+from pipeline.topics import ALL_TOPICS, NOTIFY_TOPICS
 from tests.e2e.deployment import Deployment, deployed
 from tests.integration.intake_world import (
     DRAIN_SECONDS,
@@ -245,3 +246,55 @@ def test_a_topic_that_is_not_there_and_an_endpoint_that_is_not_are_told(bare: Se
         wrong = tally("collect", *options)
         assert wrong.returncode == 2, wrong.stderr
         assert "--endpoint" in wrong.stderr or "endpoints list" in wrong.stderr
+        assert "metrics on" not in wrong.stderr
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """The address of another cluster: the one that Kafka's client has inside."""
+    cluster = Producer({"test.mock.num.brokers": 1})
+    (broker,) = cluster.list_topics(timeout=10).brokers.values()
+    yield f"{broker.host}:{broker.port}"
+    cluster.flush(0)  # it ends with its client
+
+
+def test_no_topic_of_tallys_own_is_taken_over_however_its_cluster_is_called(kafka: str, bare: Settings) -> None:
+    endpoint, group = new_endpoint("own", "acme", "--source", "crm"), f"{bare.topics.prefix}own"
+    names = [f"{bare.topics.prefix}{topic}" for topic in (*ALL_TOPICS, *NOTIFY_TOPICS)]
+    account = names[names.index(f"{bare.topics.prefix}events.account")]
+    _put(kafka, account, b"a record of another account")
+    addresses = (kafka, kafka.replace("127.0.0.1", "localhost"))
+    cases = [(name, []) for name in names] + [(account, ["--from-bootstrap-servers", one]) for one in addresses]
+    before = held(bare)
+    for name, servers in cases:
+        options = ("--from-topic", name, "--endpoint", endpoint, "--from-group", group, "--metrics-port", "0")
+        wrong = tally("collect", *options, *servers)
+        said = " ".join(wrong.stderr.split())
+        assert wrong.returncode == 2, said
+        assert f"--from-topic {name} is a topic of tally's own" in said
+        assert "name the vendor's own topic" in said
+        assert "taking records of" not in said
+        assert servers or "metrics on" not in said
+    assert held(bare) == before
+    groups = AdminClient({"bootstrap.servers": kafka}).list_consumer_groups().result(30).valid
+    assert group not in {one.group_id for one in groups}
+
+
+def test_a_topic_of_such_a_name_in_another_cluster_is_taken_over(
+    bare: Settings, elsewhere: str, tmp_path: Path
+) -> None:
+    endpoint, log = new_endpoint("altcraft", "acme"), tmp_path / "collect.log"
+    name, before = f"{bare.topics.prefix}events.account", sum(held(bare).values())
+    _put(elsewhere, name, json.dumps([hook(number, ago(hours=1)) for number in range(3)]).encode())
+    options = ("--from-topic", name, "--endpoint", endpoint, "--from-bootstrap-servers", elsewhere)
+    process = started(log, "collect", *options, "--metrics-port", "0")
+    try:
+        await_that(lambda: sum(held(bare).values()) == before + 3, 30, log.read_text)
+    finally:
+        killed(process)
+
+
+def _put(kafka: str, topic: str, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(topic, value, b"key", partition=0)
+    assert producer.flush(30) == 0
