@@ -6,33 +6,32 @@ Rows are cut out of them by `tables` and `values`. In memory is a buffer, and on
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import io
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
+from connectors.files.packed import Damaged, Unpacked, is_packed
 from connectors.files.settings import CHUNK_BYTES, HEAD_BYTES
 from connectors.producer.source import STANDARD_INPUT
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_ZIP = b"PK\x03\x04"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PLAIN = "\n\r,;\t\"'{}[]"  # what must be the same bytes as in ASCII, so that rows are cut as they stand in the file
 _DIGEST_BYTES = 16  # of a fingerprint
-_BROKEN = (OSError, EOFError, zlib.error, zstd.ZstdError, UnicodeDecodeError)
+_BROKEN = (OSError, Damaged)
 
 
 class Unreadable(Exception):
     """The file cannot be read, or not to its end; says why, and how to mend it."""
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
 
 
 class Content(NamedTuple):
@@ -44,6 +43,16 @@ class Content(NamedTuple):
     share: Callable[[], float | None]  # of the packed file that is read, 0 to 1; None where nobody knows
 
 
+def check_encoding(encoding: str) -> None:
+    """Raises Unreadable where Python knows no such encoding of text."""
+    try:
+        "".encode(encoding)
+        _PLAIN.encode(encoding)
+        codecs.getincrementaldecoder(encoding)
+    except (LookupError, ValueError):  # of names that are none, and of codecs for something else
+        raise Unreadable(f"cannot be read as {encoding!r}: Python knows no such encoding") from None
+
+
 @contextmanager
 def opened(name: str, encoding: str = "utf-8") -> Iterator[Content]:
     """The content of a file; `-` is standard input. Encodings unlike ASCII (UTF-16) are turned into UTF-8.
@@ -51,6 +60,7 @@ def opened(name: str, encoding: str = "utf-8") -> Iterator[Content]:
     Raises:
         Unreadable: it is not there, or no text. A file that is broken further on raises it when it is read there.
     """
+    check_encoding(encoding)
     with ExitStack() as stack:
         try:
             packed = sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
@@ -84,10 +94,14 @@ def fingerprint(name: str) -> str | None:
 
 
 class _Rest(io.RawIOBase):
-    """A head that was read already, then the file; its faults are told as what they are."""
+    """A head that was read already, then the file; its faults are told as what they are, again at each reading.
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    Where all lines stand before a fault, the last one is given its end: who reads lines takes it for whole then.
+    """
+
+    def __init__(self, head: bytes, file: _Readable) -> None:
         self._head, self._file = head, file
+        self._last = head[-1:]
 
     def readable(self) -> bool:
         return True
@@ -99,7 +113,10 @@ class _Rest(io.RawIOBase):
             try:
                 found = self._file.read(min(len(buffer), CHUNK_BYTES))
             except _BROKEN as error:
-                raise Unreadable(_words(error)) from None
+                if not (isinstance(error, Damaged) and error.whole) or self._last in (b"", b"\n"):
+                    raise Unreadable(_words(error)) from None
+                found = b"\n"
+            self._last = found[-1:] or self._last
         buffer[: len(found)] = found
         return len(found)
 
@@ -107,29 +124,63 @@ class _Rest(io.RawIOBase):
 class _Utf8:
     """A file of another encoding, as UTF-8."""
 
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self._text = io.TextIOWrapper(file, encoding, newline="")
+    def __init__(self, file: _Readable, encoding: str) -> None:
+        self._file, self._encoding = file, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._read = 0  # bytes of the file
+        self._left = b""
+        self._fault: Damaged | None = None
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes."""
-        return self._text.read(max(1, size // 4)).encode("utf-8", "replace")
+        """At most `size` bytes.
+
+        Raises:
+            Damaged: bytes of another encoding come next; again at each call.
+        """
+        while not self._left:
+            if self._fault is not None:
+                raise self._fault
+            packed = self._file.read(CHUNK_BYTES)
+            self._left = self._decoded(packed).encode("utf-8", "replace")
+            self._read += len(packed)
+            if not packed and self._fault is None:
+                break
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+    def _decoded(self, content: bytes) -> str:
+        """The text of bytes that follow, or of the good ones among them."""
+        before = self._decoder.getstate()
+        try:
+            return self._decoder.decode(content, final=not content)
+        except UnicodeDecodeError as error:
+            good = max(0, error.start - (len(error.object) - len(content)))
+            at = self._read + error.start - (len(error.object) - len(content)) + 1
+            self._fault = Damaged(f"is no {self._encoding} from byte {at:,} on: give its own --encoding")
+        self._decoder.setstate(before)
+        return self._decoder.decode(content[:good])
 
 
-def _begun(file: BinaryIO | _Utf8) -> tuple[bytes, BinaryIO]:
-    """The first bytes, and a file that still has them."""
+def _begun(file: _Readable) -> tuple[bytes, BinaryIO]:
+    """The first bytes, and a file that still has them; a fault behind them is met where it is read to.
+
+    Raises:
+        OSError, Damaged: there are none.
+    """
     parts: list[bytes] = []
-    while (left := HEAD_BYTES - sum(map(len, parts))) > 0 and (found := file.read(left)):
-        parts.append(found)
+    try:
+        while (left := HEAD_BYTES - sum(map(len, parts))) > 0 and (found := file.read(left)):
+            parts.append(found)
+    except _BROKEN:
+        if not parts:
+            raise
     head = b"".join(parts)
-    rest = _Rest(head, cast(BinaryIO, file))
-    return head, cast(BinaryIO, io.BufferedReader(rest, CHUNK_BYTES))
+    return head, cast(BinaryIO, io.BufferedReader(_Rest(head, file), CHUNK_BYTES))
 
 
-def _unpacked(head: bytes, file: BinaryIO) -> BinaryIO:
-    if head.startswith(_GZIP):
-        return cast(BinaryIO, gzip.open(file, "rb"))
-    if head.startswith(_ZSTD):
-        return cast(BinaryIO, zstd.open(file, "rb"))
+def _unpacked(head: bytes, file: BinaryIO) -> _Readable:
+    if is_packed(head):
+        return Unpacked(file, head)
     if head.startswith(_ZIP):
         raise Unreadable("is a zip archive: unpack it, and import the files in it")
     return file
@@ -141,17 +192,10 @@ def _share(name: str, packed: BinaryIO) -> Callable[[], float | None]:
 
 
 def _like_ascii(encoding: str) -> bool:
-    try:
-        return _PLAIN.encode(encoding) == _PLAIN.encode("ascii")
-    except LookupError:
-        raise Unreadable(f"cannot be read as {encoding!r}: Python knows no such encoding") from None
+    return _PLAIN.encode(encoding) == _PLAIN.encode("ascii")
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return "ends in the middle: it is cut off. Get it once more"
-    if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"is no {error.encoding} from byte {error.start + 1} on: give its own --encoding"
-    return f"is broken ({error}). Get it once more"
+    if isinstance(error, Damaged):
+        return str(error)
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"

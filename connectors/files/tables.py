@@ -43,16 +43,17 @@ class Table:
         """`delimiters`: of these the one that makes most columns of the header is taken, the first of several.
 
         Raises:
-            Unreadable: it has no header, or one that names a column twice.
+            Unreadable: it has no header, or one of one column, or one that names a column twice.
         """
         csv.field_size_limit(ROW_BYTES_MAX)
         self._file, self._encoding = every_line(file), encoding
         self._ahead: deque[Line] = deque()
+        self._damage: Unreadable | None = None
         self.repeated = 0
         self.delimiter, header = self._read_header(delimiters)
         self.header = [name.strip() for name in header]
         self._raw_header = header
-        _check(self.header, len(delimiters) > 1)
+        _check(self.header, "" if len(delimiters) > 1 else delimiters)
 
     def __iter__(self) -> Iterator[Row]:
         while (line := self._next()) is not None:
@@ -109,6 +110,8 @@ class Table:
             fault = f"is no {error.encoding}: byte {error.object[error.start]:#04x}"
         except (csv.Error, _Endless) as error:
             fault = f"is no row: {error}"
+        except Unreadable:  # the file's damage, which is told behind the rows before it
+            fault = "is no row: a quote is not closed before the place where the file is broken"
         self._ahead.extendleft(reversed(taken[1:]))
         return _Cut(taken[:1], [], fault)
 
@@ -124,18 +127,28 @@ class Table:
             yield line.content.decode(self._encoding)
 
     def _next(self) -> Line | None:
-        return self._ahead.popleft() if self._ahead else next(self._file, None)
+        """The next line; raises Unreadable where the file is broken, again at each call."""
+        if self._ahead:
+            return self._ahead.popleft()
+        if self._damage is not None:
+            raise self._damage
+        try:
+            return next(self._file, None)
+        except Unreadable as error:
+            self._damage = error
+            raise
 
 
 class _Endless(Exception):
     """A row has no end within bounds."""
 
 
-def _check(header: list[str], guessed: bool) -> None:
+def _check(header: list[str], given: str) -> None:
     if len(header) > COLUMNS_MAX:
         raise Unreadable(f"has a header of {len(header):,} columns; {COLUMNS_MAX:,} is the most")
-    if guessed and len(header) == 1:
-        raise Unreadable(f"has a header of one column, {header[0][:60]!r}: give its --delimiter")
+    if len(header) == 1:
+        mend = f"{given!r} is not its delimiter: give its own --delimiter, or none" if given else "give its --delimiter"
+        raise Unreadable(f"has a header of one column, {header[0][:60]!r}: {mend}")
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
         raise Unreadable(f"names the column {twice[:60]!r} twice in its header: name them apart there")

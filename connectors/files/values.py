@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedReader
+from typing import BinaryIO, cast
 
 from connectors.files.settings import CHUNK_BYTES, ROW_BYTES_MAX
 from connectors.files.source import Unreadable
@@ -21,12 +22,14 @@ _BETWEEN = re.compile(rb"[^\s,]")  # where the next row begins, or a list begins
 _PLAIN_END = re.compile(rb"[\s,\]]")  # behind a number, true, false, null
 _NO_END = "has no end: it is cut off, or a bracket or a quote of it is missing"
 
+_TOO_LONG = f"has more than {ROW_BYTES_MAX:,} bytes, or a bracket or a quote of it is missing"
+
 
 class Values:
     """The rows of a file of JSON."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file = cast(BufferedReader, file)
         self._buffer = b""
         self._at = 0  # up to there the buffer is cut
         self._line, self._counted = 1, 0  # the line that the place `_counted` of the buffer is on
@@ -48,11 +51,11 @@ class Values:
             end = self._find_end()
             row = Row(self._line, self._buffer[self._at : self._at + ROW_BYTES_MAX if end is None else end])
             if end is None:
-                yield row._replace(fault=_NO_END)
-                hint = "if every line is a value of its own, say --form lines"
-                raise Unreadable(
-                    f"cannot be read behind line {row.line}: the value that begins there {_NO_END}; {hint}"
-                )
+                too_long = len(row.content) >= ROW_BYTES_MAX
+                fault = _TOO_LONG if too_long else _NO_END
+                yield row._replace(fault=fault)
+                hint = "if every line is a value of its own, say --form lines: then the lines behind it are read"
+                raise Unreadable(f"cannot be read behind line {row.line}: the value that begins there {fault}; {hint}")
             self._at = end
             yield row
 
@@ -95,7 +98,7 @@ class Values:
 
     def _read(self) -> bool:
         """Read on; what is cut is forgotten. False at the file's end."""
-        found = self._file.read(CHUNK_BYTES)
+        found = self._file.read1(CHUNK_BYTES)  # `read` would lose what it had where the file is broken
         self._count()
         self._buffer = self._buffer[self._at :] + found
         self._at = self._counted = 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -64,7 +66,8 @@ def import_(  # style: a command's options are its parameters
     too, and rejected as too_late. docs/import.md says more.
 
     Exit codes: 0 all was sent, 1 a file or Kafka failed, 2 wrong option or setting, 3 all was sent, but some rows are
-    no events, or lie outside the acceptance window.
+    no events, or lie outside the acceptance window, 130 Ctrl-C (SIGINT), 143 SIGTERM: started again with the same
+    options, it goes on.
 
     Examples:
 
@@ -80,6 +83,7 @@ def import_(  # style: a command's options are its parameters
     from pipeline.core import vocabulary
 
     settings = tree.load()
+    _check(encoding)
     place, vendor = endpoint_of(settings, endpoint)
     reader = Reader(Translator(vocabulary.load(), schema_ids(settings)), place, vendor)
     bounds = window(settings.rules, time.time_ns() // 1_000)
@@ -87,7 +91,8 @@ def import_(  # style: a command's options are its parameters
     sender = None if dry_run else open_sender(settings)
     way = _Way(settings, reader, bounds, chosen, encoding, restart, sender)
     told = import_told.Told([File(name) for name in files], settings.rules, dry_run)
-    failure = _publish(way, told)
+    with _stopped_in_words(told):
+        failure = _publish(way, told)
     if format_ is console.Format.JSON:
         import_told.as_json(told)
     else:
@@ -96,6 +101,27 @@ def import_(  # style: a command's options are its parameters
         console.fail(failure)
     if not told.is_whole:
         raise SystemExit(int(console.Exit.DIFFERENT))
+
+
+def _check(encoding: str) -> None:
+    from connectors.files.source import Unreadable, check_encoding
+
+    try:
+        check_encoding(encoding)
+    except Unreadable as error:
+        console.fail(f"--encoding: a file {error}", console.Exit.USAGE)
+
+
+@contextlib.contextmanager
+def _stopped_in_words(told: Told) -> Iterator[None]:
+    """Say how it goes on, where a signal ends it."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as error:
+        is_signal = isinstance(error, KeyboardInterrupt) or error.code == console.Exit.TERMINATED
+        if is_signal and not told.dry_run:
+            console.say("start it again with the same options: it goes on (standard input begins anew)")
+        raise
 
 
 def _publish(way: _Way, told: Told) -> str:

@@ -38,10 +38,12 @@ def test_a_delimiter_that_is_given_is_the_only_one() -> None:
     assert [row.columns for row in rows("a,b|c\n1,2|3\n", "|")] == [{"a,b": "1,2", "c": "3"}]
 
 
-def test_one_column_is_taken_where_the_delimiter_is_given_and_else_refused() -> None:
-    assert [row.columns for row in rows("a\n1\n", ",")] == [{"a": "1"}]
-    with pytest.raises(Unreadable, match="--delimiter"):
-        table("a\n1\n")
+@pytest.mark.parametrize("delimiters", [AMONG, ",", "|"])
+def test_a_header_of_one_column_is_refused_with_a_given_delimiter_too(delimiters: str) -> None:
+    with pytest.raises(Unreadable, match=r"one column, 'a x'.*--delimiter"):
+        table("a x\n1\n", delimiters)
+    with pytest.raises(Unreadable, match=r"'a,b': '\|' is not its delimiter"):
+        table("a,b\n1,2\n", "|")
 
 
 def test_a_byte_order_mark_and_blank_lines_are_no_part_of_the_header_or_of_rows() -> None:
@@ -139,6 +141,35 @@ def test_as_many_columns_as_may_be_are_taken_and_one_more_is_not() -> None:
     assert len(table(",".join(names)).header) == COLUMNS_MAX
     with pytest.raises(Unreadable, match="columns"):
         table(",".join([*names, "more"]))
+
+
+class _Broken(io.RawIOBase):
+    """Bytes, behind which a file is broken."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        found = self._content.read(len(buffer))
+        if not found:
+            raise Unreadable("is cut off")
+        buffer[: len(found)] = found
+        return len(found)
+
+
+def test_lines_between_a_quote_that_nobody_closes_and_the_files_damage_are_rows() -> None:
+    found: list[Row] = []
+    made = Table(io.BufferedReader(_Broken(b'a,b\n1,2\n"3,4\n5,6\n7,')), AMONG, "utf-8")
+    with pytest.raises(Unreadable, match="cut off"):
+        found.extend(made)
+    assert [(row.line, row.columns) for row in found] == [
+        (2, {"a": "1", "b": "2"}),
+        (3, None),
+        (4, {"a": "5", "b": "6"}),
+    ]
 
 
 _CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli import app, console
+from pipeline.cli import app, console, import_
+from pipeline.cli.import_told import Told
+from pipeline.settings_tree import Rules
 
 RUNNER = CliRunner()
 HEADER = "event_id,type,occurred_at,profile_id"
@@ -102,3 +107,58 @@ def test_an_endpoint_that_is_not_there_is_told(endpoint: str) -> None:
     run = tally("a.csv", "--endpoint", f"{endpoint}x")
     assert run.exit_code == console.Exit.USAGE
     assert "tally endpoints list" in run.stderr
+
+
+def test_an_encoding_that_nobody_knows_is_a_wrong_option(endpoint: str) -> None:
+    run = tally("a.csv", "--endpoint", endpoint, "--encoding", "bogus")
+    assert run.exit_code == console.Exit.USAGE
+    assert "--encoding" in run.stderr
+    assert "'bogus'" in run.stderr
+
+
+def test_a_wrong_delimiter_is_told_before_any_row(endpoint: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "1,email_opened,2026-11-21T10:00:00Z,p")
+    run = tally(path, "--endpoint", endpoint, "--delimiter", "|", "--format", "json")
+    assert run.exit_code == console.Exit.FAILED
+    assert "'|' is not its delimiter" in run.stderr
+    assert "rows" not in json.loads(run.stdout)["files"][0]
+
+
+@pytest.mark.parametrize("form", ["auto", "lines"])
+def test_a_first_line_that_is_too_long_is_one_undecodable_row_and_with_lines_the_next_one_is_read(
+    endpoint: str, tmp_path: Path, form: str
+) -> None:
+    good = '{"event_id":"1","type":"email_opened","occurred_at":"2026-11-21T10:00:00Z","profile_id":"p"}\n'
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"x":"' + "x" * (9 << 20) + '"}\n' + good, encoding="utf-8")
+    run = tally(path, "--endpoint", endpoint, "--form", form, "--format", "json")
+    (file,) = json.loads(run.stdout)["files"]
+    assert file["reasons"] == {"undecodable": 1}
+    assert file["events"] == (1 if form == "lines" else 0)
+    assert ("say --form lines" in (file["failure"] or "")) == (form == "auto")
+    assert "more than 8,388,608 bytes" in (file["failure"] or "") or form == "lines"
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt(), SystemExit(143)])
+def test_an_import_that_a_signal_ends_says_that_it_goes_on(
+    ended: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dry_run in (False, True):
+        with pytest.raises(type(ended)), import_._stopped_in_words(Told([], Rules(), dry_run)):
+            raise ended
+        assert ("start it again with the same options: it goes on" in capsys.readouterr().err) != dry_run
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_has_its_own_exit_code(endpoint: str, number: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "pipeline.cli.app", "import", "-", "--dry-run", "--endpoint", endpoint]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(b'{"a": 1}\n' * 200_000)  # taken up to what a pipe holds: it reads, and waits for more
+        process.stdin.flush()
+        process.send_signal(number)
+        assert process.wait(30) == code
+    finally:
+        process.kill()
+        process.communicate()
