@@ -1,7 +1,7 @@
 """A request's body: what is no delivery, and the bytes of what is one, never more of them than the bound.
 
-What a body is not is said before it is read. A gzip body that cannot be unpacked is kept as it came: it becomes a dead
-letter like broken JSON.
+What a body is not is said before it is read. A gzip body that cannot be unpacked is a refusal: it becomes a dead letter
+as it came, like broken JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from connectors.collect.answers import Outcome
 from connectors.collect.room import Lease
+from connectors.collect.translation import Refusal
+from pipeline.core.reasons import Reject
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -86,8 +88,8 @@ async def _next(content: StreamReader) -> bytes:
         raise ConnectionResetError(str(error)) from None
 
 
-def unpacked(headers: MultiMapping[str], raw: bytes, lease: Lease, bytes_max: int) -> bytes | Outcome:
-    """The body without its encoding; one that is broken stays as it is."""
+def unpacked(headers: MultiMapping[str], raw: bytes, lease: Lease, bytes_max: int) -> bytes | Refusal | Outcome:
+    """The body without its encoding, or what is wrong with its gzip."""
     if headers.get("Content-Encoding", "").strip().lower() in _PLAIN:
         return raw
     parts: list[bytes] = []
@@ -98,9 +100,11 @@ def unpacked(headers: MultiMapping[str], raw: bytes, lease: Lease, bytes_max: in
             try:
                 part = unpacker.decompress(left, CHUNK_BYTES)
             except zlib.error:
-                return raw
+                return _broken(
+                    raw, "is none" if left is raw and not parts else "is damaged, or has bytes behind its end"
+                )
             if not part and not unpacker.unconsumed_tail and not unpacker.eof:
-                return raw  # cut off
+                return _broken(raw, "ends in the middle: it is cut off")
             count += len(part)
             if count - len(raw) > bytes_max:
                 return Outcome.TOO_LARGE
@@ -111,4 +115,9 @@ def unpacked(headers: MultiMapping[str], raw: bytes, lease: Lease, bytes_max: in
         left = unpacker.unused_data
         if not left:
             return b"".join(parts)
-    return raw
+    return _broken(raw, f"has more than {MEMBERS_MAX} parts")
+
+
+def _broken(raw: bytes, what: str) -> Refusal:
+    words = f"the delivery's gzip {what}; it has {len(raw)} bytes. Its sender should pack it anew, or send it plain"
+    return Refusal(Reject.UNDECODABLE, words)

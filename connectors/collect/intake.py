@@ -26,7 +26,7 @@ from connectors.collect.routes import OWN, Place, Route
 from connectors.collect.rows import Delivery, Translated, Translator, delivery
 from connectors.collect.settings import Bounds
 from connectors.collect.sink import Batch, Sink
-from connectors.collect.translation import Vendor
+from connectors.collect.translation import Refusal, Vendor
 from connectors.collect.vendors import VENDORS
 from connectors.producer.rows import Message
 from pipeline.core.reasons import Reject
@@ -116,6 +116,9 @@ class Intake:
         body = bodies.unpacked(presented.headers, presented.raw_body, lease, most)
         if isinstance(body, Outcome):
             raise Unsuccessful(body)
+        if isinstance(body, Refusal):
+            translator, now_us = self._parts.translator, time.time_ns() // 1_000
+            return [translator.refuse(body, presented.raw_body, endpoint, now_us)]
         if len(body) <= ASIDE_BYTES:
             return self._items(body, presented.headers, endpoint)
         loop = asyncio.get_running_loop()

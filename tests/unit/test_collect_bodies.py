@@ -17,6 +17,8 @@ from multidict import CIMultiDict
 from connectors.collect import bodies
 from connectors.collect.answers import Outcome
 from connectors.collect.room import Lease, Room
+from connectors.collect.translation import Refusal
+from pipeline.core.reasons import Reject
 from tests.property.budget import examples
 
 MOST = 1_000
@@ -103,7 +105,7 @@ def test_a_body_whose_connection_is_gone_is_told_as_that() -> None:
         read([b"a"], lease(), length=2, ends=False)
 
 
-def unpacked(raw: bytes, headers: CIMultiDict[str] = GZIP, of: Lease | None = None) -> bytes | Outcome:
+def unpacked(raw: bytes, headers: CIMultiDict[str] = GZIP, of: Lease | None = None) -> bytes | Refusal | Outcome:
     return bodies.unpacked(headers, raw, of or lease(), MOST)
 
 
@@ -124,18 +126,35 @@ def test_a_body_that_says_nothing_of_packing_is_left_alone() -> None:
     assert unpacked(gzip.compress(b"a"), CIMultiDict()) == gzip.compress(b"a")
 
 
-@pytest.mark.parametrize("raw", [b"{}", gzip.compress(b"abc")[:-1], gzip.compress(b"abc") + b"x", zlib.compress(b"a")])
-def test_a_body_that_cannot_be_unpacked_is_kept_as_it_came(raw: bytes) -> None:
-    assert unpacked(raw) == raw
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"{}", "gzip is none"),
+        (b"{" * 50, "gzip is none"),
+        (zlib.compress(b"a"), "gzip is none"),
+        (gzip.compress(b"abc")[:-1], "gzip ends in the middle"),
+        (gzip.compress(b"abc")[:5], "gzip ends in the middle"),
+        (b"", "gzip ends in the middle"),
+        (gzip.compress(b"abc") + b"x", "gzip"),
+        (gzip.compress(b"abc") + b"xyzt", "bytes behind its end"),
+        (gzip.compress(b"abc")[:-8] + b"wrongsum", "gzip is"),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused_for_its_gzip(raw: bytes, words: str) -> None:
+    found = unpacked(raw)
+    assert isinstance(found, Refusal)
+    assert found.reason is Reject.UNDECODABLE
+    assert words in found.detail
+    assert f"has {len(raw)} bytes" in found.detail
 
 
-def test_a_body_of_very_many_pieces_is_kept_as_it_came() -> None:
+def test_a_body_of_very_many_pieces_is_refused() -> None:
     most = gzip.compress(b"") * bodies.MEMBERS_MAX
     assert unpacked(most) == b""
-    assert unpacked(most + gzip.compress(b"")) == most + gzip.compress(b"")
+    assert isinstance(unpacked(most + gzip.compress(b"")), Refusal)
 
 
 @examples()
 @given(st.binary(max_size=200))
 def test_whatever_bytes_call_themselves_gzip_nothing_is_raised(raw: bytes) -> None:
-    assert isinstance(unpacked(raw), bytes)
+    assert isinstance(unpacked(raw), bytes | Refusal)
