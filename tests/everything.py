@@ -21,6 +21,7 @@ import pytest
 TESTS = Path(__file__).parent
 PROCESSES = 2
 NICE = 10  # of the run without real parts: the other one's timeouts must not wait for it
+BEHIND_SECONDS = 600  # that one of its tests may take: a tenth of a processor may be left for it
 # They start Kafka, ClickHouse and workers: each process of the run has a stack of its own.
 REAL = ("e2e", "integration")
 # Without real parts, but they measure how long a command takes.
@@ -42,7 +43,7 @@ def commands(options: list[str]) -> list[tuple[list[str], dict[str, str]]]:
     nothing = {REQUIRED: "nothing"} if os.environ.get(REQUIRED) else {}
     without = [f"--ignore={path}" for path in _paths(ALONE)]
     return [
-        ([*several, "worksteal", *without, *_paths(pure), *options], nothing),
+        ([*several, "worksteal", f"--timeout={BEHIND_SECONDS}", *without, *_paths(pure), *options], nothing),
         ([*several, "loadfile", *_paths(real), *options], {}),
         ([*_paths(ALONE), *options], nothing),
     ]
