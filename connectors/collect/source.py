@@ -143,10 +143,13 @@ class Takeover:
 
     def _begin(self) -> None:
         new = sorted(self._member.assigned - self._next.keys())
-        if not new:
+        if new:
+            self._next |= {partition: self._first(partition) for partition in new}
+            self._member.read({(self._topic, partition): offset for partition, offset in self._next.items()})
+        elif self._there.lasts and not self._next:  # a spare one has nothing else to ask
+            self._member.bounds(self._topic, 0)
+        else:
             return
-        self._next |= {partition: self._first(partition) for partition in new}
-        self._member.read({(self._topic, partition): offset for partition, offset in self._next.items()})
         self._there.over(time.monotonic())
         metrics.COLLECT_KAFKA_READY.set(1)
 
@@ -189,12 +192,21 @@ class Takeover:
             for one in meaning.translator.messages(entry.value or b"", meaning.endpoint, meaning.vendor, now)
         ]
         messages = [one.message for one in made]
-        if not self._here.wait(stop, lambda: self._send(messages, stop), Undelivered, KafkaAbsent):
+        if not self._here.wait(stop, lambda: self._try(messages, stop), Undelivered, KafkaAbsent):
             return False
         refused = sum(one.refusal is not None for one in made)
         metrics.COLLECT_EVENTS.labels(meaning.vendor.name, ACCEPTED).inc(len(made) - refused)
         metrics.COLLECT_EVENTS.labels(meaning.vendor.name, REFUSED).inc(refused)
         return True
+
+    def _try(self, messages: Sequence[Message], stop: threading.Event) -> None:
+        """`_send`, with whether the source topics' Kafka answers in the gauge."""
+        try:
+            self._send(messages, stop)
+        except (Undelivered, KafkaAbsent):
+            metrics.COLLECT_KAFKA_READY.set(0)
+            raise
+        metrics.COLLECT_KAFKA_READY.set(1)
 
     def _send(self, messages: Sequence[Message], stop: threading.Event) -> None:
         """Raises Undelivered also where Kafka has not answered so long after a stop as one may take."""
