@@ -90,6 +90,7 @@ class Takeover:
         """
         if not self._check_origin(stop) or not self._there.wait(stop, self._member.open, KafkaAway):
             return
+        metrics.COLLECT_KAFKA_READY.set(1)
         _LOG.info("taking records of %s over from Kafka at %s", self._topic, self._member.address)
         try:
             while not stop.is_set():
