@@ -26,6 +26,7 @@ from pipeline.settings import load
 from tests.integration.sink_journal import Partition
 from tests.integration.sink_values import chained
 
+GUEST_MS = 6_000  # session of one that joins the sinks' group for a moment; the broker's least
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -104,6 +105,8 @@ class World:
         """Somebody joins the sinks' group, gets a partition, and leaves."""
         given: list[TopicPartition] = []
         settings = {"partition.assignment.strategy": "range", "enable.auto.commit": False, "log_level": 0}
+        # One whose leaving went astray is out by its session's end; the broker waits for it no longer than that.
+        settings |= {"session.timeout.ms": GUEST_MS, "max.poll.interval.ms": GUEST_MS}
         guest = Consumer({"bootstrap.servers": self.kafka, "group.id": self.name, **settings})
         guest.subscribe([self.topic], on_assign=lambda _consumer, partitions: given.extend(partitions))
 
