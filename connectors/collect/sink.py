@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
 
 from connectors.producer.rows import Message
-from connectors.producer.service import MESSAGE_BYTES_MAX, NotReady, check_topics
+from connectors.producer.service import NotReady, check_topics, promised
 from pipeline import metrics
 from pipeline.kafka_cluster import KafkaAbsent, quiet
 from pipeline.kafka_security import kafka_client
@@ -25,7 +25,6 @@ from pipeline.settings import Settings
 from pipeline.topics import SOURCE_TOPICS, physical
 
 LINGER_MS = 5  # a sender waits for the answer; batches fill by themselves under load
-BATCH_BYTES = 512 * 1024  # of one partition; below the broker's 1 MiB for a batch
 QUEUE_SLACK = 10_000  # messages and KiB beyond what `Room` lets in: the queue never refuses
 PROBE_SECONDS = 5.0  # between two looks whether Kafka answers
 PROBE_AWAY_SECONDS = 0.5  # the same while it does not
@@ -192,17 +191,12 @@ class Sink:
 
 
 def _client(settings: Settings, trouble: Callable[[KafkaError], None]) -> dict[str, Any]:
-    compression, collect = settings.topics.compression, settings.collect
+    collect = settings.collect
     return {
         **quiet(kafka_client(settings), []),
+        **promised(settings),
         "error_cb": trouble,
-        "enable.idempotence": True,
-        "acks": "all",
-        "partitioner": "murmur2_random",
-        "compression.type": "zstd" if compression == "producer" else compression,
         "linger.ms": LINGER_MS,
-        "batch.size": BATCH_BYTES,
-        "message.max.bytes": MESSAGE_BYTES_MAX,
         "queue.buffering.max.messages": collect.in_flight_events_max + QUEUE_SLACK,
         "queue.buffering.max.kbytes": collect.in_flight_bytes_max // 1024 + QUEUE_SLACK,
         "message.timeout.ms": collect.delivery_seconds * _MS,

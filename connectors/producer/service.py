@@ -154,17 +154,24 @@ class Sender:
         return f"{max(self.failed, 1)} events were not delivered: {reason}{met}"
 
 
-def _client(settings: Settings, met: list[str], on_delivery: Callable[..., None]) -> dict[str, Any]:
+def promised(settings: Settings) -> dict[str, Any]:
+    """What a producer into the source topics is, whoever it is: none lost, none twice, an account on one partition."""
     compression = settings.topics.compression
     return {
-        **quiet(kafka_client(settings), met),
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",
         "compression.type": "zstd" if compression == "producer" else compression,
-        "linger.ms": LINGER_MS,
         "batch.size": BATCH_BYTES,
         "message.max.bytes": MESSAGE_BYTES_MAX,
+    }
+
+
+def _client(settings: Settings, met: list[str], on_delivery: Callable[..., None]) -> dict[str, Any]:
+    return {
+        **quiet(kafka_client(settings), met),
+        **promised(settings),
+        "linger.ms": LINGER_MS,
         "queue.buffering.max.messages": QUEUE_EVENTS_MAX,
         "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
         "message.timeout.ms": DELIVERY_MS_MAX,
