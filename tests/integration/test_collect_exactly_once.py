@@ -123,7 +123,10 @@ def rows(deployment: Deployment) -> Counter[str]:
 
 def assert_there_once(stage: Stage, load: Load) -> None:
     """Every event that got success, once; and none that nobody sent."""
-    await_that(lambda: len(rows(stage.deployment)) >= len(load.succeeded), lambda: "all events in ClickHouse")
+    await_that(
+        lambda: len(rows(stage.deployment)) >= len(load.succeeded),
+        lambda: f"all events in ClickHouse; the logs end with\n{stage.deployment.log()}",
+    )
     time.sleep(2.0)  # what would come twice would come now
     assert rows(stage.deployment) == load.succeeded
 

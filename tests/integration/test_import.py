@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import random
+import signal
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,18 +16,12 @@ from typing import Any
 import pytest
 
 from connectors.files.positions import FOLDER
-from pipeline.topic_bounds import held
 from tests.e2e.deployment import Deployment, deployed
-from tests.integration.intake_world import Account, ago, await_that, hook, killed, started, tally
+from tests.integration.intake_world import Account, ago, await_that, hook, started, tally
 
 ROWS = 9_000
 KILLS = 3
-# The command, but with a checkpoint every now and then: some of the few rows are remembered when it is killed.
-OFTEN = (
-    sys.executable,
-    "-c",
-    "from connectors.files import sink; sink.CHECKPOINT_SECONDS = 0.05; from pipeline.cli.app import main; main()",
-)
+DEATH_SECONDS = 60  # within which a few thousand rows are sent
 WINDOW_DAYS = 30  # of the deployment's rules
 
 
@@ -137,17 +132,12 @@ def test_killed_at_random_points_and_resumed_every_row_counts_once(
 
 
 def _killed(deployment: Deployment, dice: random.Random, log: Path, path: Path, endpoint: str) -> int:
-    """Import, and kill it when a random number of rows more lies in Kafka; returns the rows that are remembered."""
-    enough = _held(deployment) + dice.randrange(ROWS // KILLS // 2, ROWS // KILLS)
-    process = started(log, "import", str(path), "--endpoint", endpoint, program=OFTEN)
-    await_that(lambda: process.poll() is not None or _held(deployment) >= enough, 60, log.read_text)
-    assert process.poll() is None, f"it ended before it was killed: {log.read_text()}"
-    killed(process)
+    """Import, dead at a random row beyond those that are remembered; returns the rows that are remembered now."""
+    rows = dice.randrange(ROWS // KILLS // 2, ROWS // KILLS)
+    dying = (sys.executable, "-m", "tests.integration.dying_import", str(rows))
+    process = started(log, "import", str(path), "--endpoint", endpoint, program=dying)
+    assert process.wait(DEATH_SECONDS) == -signal.SIGKILL, f"it ended otherwise: {log.read_text()}"
     return sum(json.loads(state.read_bytes())["rows"] for state in (deployment.settings.home / FOLDER).glob("*.json"))
-
-
-def _held(deployment: Deployment) -> int:
-    return sum(held(deployment.settings).values())
 
 
 def test_old_rows_are_told_with_the_setting_and_stay_as_dead_letters_with_their_bytes(
