@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from connectors.kafka_faults import GONE, LOST, KafkaAway, NoTopic, PartitionLost, is_for_good, silent, words
+from connectors.kafka_faults import CUT, GONE, LOST, KafkaAway, NoTopic, PartitionLost, is_for_good, silent, words
 from pipeline import topics
 from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings
@@ -91,9 +91,9 @@ class Member:
         self.rebalances = 0
         self.membership: Any = None
         self._away: str | None = None
-        self._consumer = Consumer(
-            _consumer_settings(settings, reading) | {"error_cb": self._note}, logger=silent(reading.service)
-        )
+        self._is_cut = False  # a connection broke since the group was joined
+        self._client = _consumer_settings(settings, reading) | {"error_cb": self._note}
+        self._consumer = Consumer(self._client, logger=silent(reading.service))
 
     def open(self) -> None:
         """Join the group.
@@ -113,9 +113,7 @@ class Member:
         if len(set(counts.values())) > 1:
             told = ", ".join(f"{name} has {count}" for name, count in counts.items())
             raise NoTopic(f"the topics must have the same number of partitions, but {told}: see `tally topics plan`")
-        self._consumer.subscribe(
-            [self._physical(self._reading.topic)], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
-        )
+        self._subscribe()
 
     def close(self) -> None:
         """Leave the group; nothing is committed."""
@@ -133,6 +131,9 @@ class Member:
         first = self._consumer.poll(seconds)
         more = self._consumer.consume(most - 1, 0.0) if first is not None and most > 1 else []
         messages = [] if first is None else [first, *more]
+        if any(self._is_by_itself(error) for message in messages if (error := message.error()) is not None):
+            self._join_anew()
+            return []
         if not messages and self._away is not None:
             raise KafkaAway(f"Kafka at {self.address}: {self._away}")
         return [found for message in messages if (found := self._found(message)) is not None]
@@ -201,8 +202,32 @@ class Member:
         place = TopicPartition(self._physical(topic), partition)
         return int(self._consumer.get_watermark_offsets(place, cached=True)[1])
 
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(
+            [self._physical(self._reading.topic)], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
+        )
+
+    def _is_by_itself(self, error: KafkaError) -> bool:
+        """Whether it was fenced by itself; the client can do nothing any more.
+
+        Where the answer of joining was lost with the connection, the broker knows a member with a name under another id
+        than its own. Without a broken connection it is another process that has the name: that is for a person.
+        """
+        return error.code() == KafkaError._FATAL and self._is_cut
+
+    def _join_anew(self) -> None:
+        """As a new member of the same name, with a new client."""
+        told = "Kafka knows %s under another id since the connection broke: joining the group anew"
+        self._log.warning(told, self._reading.name)
+        fenced, self._consumer = self._consumer, Consumer(self._client, logger=silent(self._reading.service))
+        fenced.close()
+        self.assigned = frozenset()
+        self.rebalances += 1
+        self._is_cut = False
+        self._subscribe()
+
     def _fault(self, error: KafkaException) -> Exception:
-        if error.args[0].code() in LOST:
+        if error.args[0].code() in LOST or self._is_by_itself(error.args[0]):
             return PartitionLost(words(error))
         return error if is_for_good(error.args[0]) else KafkaAway(f"Kafka at {self.address}: {words(error)}")
 
@@ -243,6 +268,7 @@ class Member:
     def _note(self, error: KafkaError) -> None:
         if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._AUTHENTICATION):
             self._away = error.str()
+        self._is_cut |= error.code() in CUT
 
 
 def _consumer_settings(settings: Settings, reading: Reading) -> dict[str, Any]:

@@ -27,6 +27,7 @@ FOR_GOOD = frozenset(
         KafkaError.OFFSET_METADATA_TOO_LARGE,
     }
 )
+CUT = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})  # of a connection
 GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError.OFFSET_OUT_OF_RANGE})
 
 
