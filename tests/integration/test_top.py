@@ -71,9 +71,10 @@ LEFT, CURSOR = "\x1b[?1049l", "\x1b[?25h"  # what a terminal is told at the end:
 
 @contextmanager
 def live(environment: dict[str, str], *options: str) -> Iterator[Terminal]:
-    """`tally top` in a terminal, once it shows all accounts."""
+    """`tally top` in a terminal, once it shows all accounts: Ctrl-C drops what of a screen was not read yet."""
     with Terminal(["top", "--interval", "0.5", *options], environment) as terminal:
         assert terminal.shows("5 accounts with a cycle under way", SHOWN_SECONDS), terminal.text
+        assert terminal.shows("q quit", SHOWN_SECONDS), terminal.text
         yield terminal
 
 
