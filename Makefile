@@ -85,6 +85,14 @@ limits: $(READY) ## Measure each process's memory under outages, a backlog and l
 backtest: $(READY) ## Hold the forecast against synthetic histories (docs/forecast.md; ARGS="--histories 2000 --seed 7")
 	@$(BIN)/python -m tests.backtest $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## Measure all of it against floors, aims and peers; writes docs/benchmarks.md (ARGS="--only core,sink")
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(READY) ## Compare this code's speed with a stored baseline, in two minutes (ARGS=--update-baseline)
+	@$(BIN)/python -m tests.bench.quick $(ARGS)
+
 .PHONY: bench-collect
 bench-collect: $(READY) ## Measure the collector: events/s, p99 and CPU an event at 1 and 100 a request (docs/collect.md)
 	@$(BIN)/python -m tests.bench.collect_bench --write docs/collect.md $(ARGS)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("pipeline.cli.stack:down", "Stop the local stack; its data is kept."),
     "status": ("pipeline.cli.stack:status", "What runs, where, how far behind, and what is refused."),
     "settings": ("pipeline.cli.settings:settings", "The settings in force, secrets masked, and where each comes from."),
+    "capacity": ("pipeline.cli.capacity:capacity", "What a load needs: partitions, workers, memory, disk."),
     "topics plan": ("pipeline.cli.topics:plan", "Show how the topics differ from the settings."),
     "topics apply": ("pipeline.cli.topics:apply", "Create and configure the topics."),
     "migrate": ("pipeline.cli.clickhouse:migrate", "Bring ClickHouse's tables and views up to date."),

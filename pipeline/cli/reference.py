@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import schemas
-from pipeline.cli import app
+from pipeline.cli import app, capacity_examples
 from pipeline.cli.settings import reference as settings_reference
 from pipeline.core import vocabulary
 
@@ -25,6 +25,7 @@ def sections() -> dict[str, str]:
     """The generated text of each page, by its name."""
     of_code = {"settings.md": settings_reference(), "commands.md": commands(), "metrics.md": metrics()}
     of_code["collect.md"] = answers()
+    of_code["capacity.md"] = capacity_examples.section()
     return of_code | {f"vendors/{name}.md": keys_of(name) for name in VENDORS}
 
 

@@ -177,10 +177,16 @@ def run(
         sys.stderr.write(f"{before.busy_words}\n")
     figures = tuple(measure(chosen))
     seconds = round(time.monotonic() - began, 1)
-    outcome = Outcome(bench, figures, at_end(before, versions()), "", seconds, tuple(sys.argv[1:]))
+    outcome = Outcome(bench, figures, at_end(before, versions()), "", seconds, said(sys.argv[1:]))
     if chosen.json is not None:
         write(chosen.json, outcome)
     sys.stdout.write("\n".join(map(line, figures)) + f"\n{len(figures)} figures in {seconds:,.0f} s\n")
+
+
+def said(words: Sequence[str]) -> tuple[str, ...]:
+    """A bench's options but for the file, whose place means nothing to others."""
+    at = [number for number, word in enumerate(words) if word == "--json"]
+    return tuple(word for number, word in enumerate(words) if number not in at and number - 1 not in at)
 
 
 def write(path: Path, outcome: Outcome) -> None:
@@ -199,7 +205,8 @@ def line(figure: Figure) -> str:
     """A figure for a terminal."""
     least, most = figure.range
     words = [f"{figure.group}: {figure.name}: {number(figure.median)} {figure.unit}"]
-    words.append(f"({number(least)} to {number(most)}, {len(figure.values)} rounds)")
+    rounds = len(figure.values)
+    words.append("(one round)" if rounds == 1 else f"({number(least)} to {number(most)}, {rounds} rounds)")
     if figure.to_floor is not None:
         words.append(
             f"floor {number(statistics.median(figure.floor))} ({figure.floor_of}), {figure.to_floor:.2f} times"

@@ -72,7 +72,13 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     assert text.splitlines()[0].split()[0] in shown.output
 
 
-PAGES = ["settings.md", "commands.md", "metrics.md", *(f"vendors/{name}.md" for name in reference.VENDORS)]
+PAGES = [
+    "settings.md",
+    "commands.md",
+    "metrics.md",
+    "capacity.md",
+    *(f"vendors/{name}.md" for name in reference.VENDORS),
+]
 
 
 @pytest.mark.parametrize("page", PAGES)

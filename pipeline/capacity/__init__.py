@@ -1,0 +1,1 @@
+"""What a load needs, from what was measured."""
