@@ -139,7 +139,13 @@ class Worker(Section):
     )
     group_id: str = Field("tally", pattern=_NAME, examples=["tally"], description="Consumer group of the workers.")
     batch_events_max: int = Field(20_000, ge=1, le=200_000, description="Events of one journal record.")
-    linger_ms: int = Field(20, ge=0, le=10_000, description="How long a batch waits for more under light load.")
+    linger_ms: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="How long an event waits for others under light load, at least: up to 700 ms where many partitions "
+        "share a worker, so that batches of few events do not take a core.",
+    )
     snapshot_events: int = Field(5_000_000, ge=1_000, description="Events between two snapshots of a partition.")
     snapshot_minutes: int = Field(10, ge=1, le=1440, description="Minutes between two snapshots of a partition.")
     stop_seconds: int = Field(8, ge=1, le=300, description="What a clean stop may take.")

@@ -26,7 +26,7 @@ from pipeline.topics import logical, physical
 from pipeline.transport.activation import Activation
 from pipeline.transport.fatal import fatal
 from pipeline.transport.lanes import Batch, Gap, Lane, crowded
-from pipeline.transport.linger import Linger
+from pipeline.transport.linger import Linger, pace_s, rest_s
 from pipeline.transport.reading import Reading
 from pipeline.transport.slabs import Fetched, NotPlain, OutOfRange, fetch
 from pipeline.transport.thread import SlabThread
@@ -160,9 +160,9 @@ class SlabConsumer(driver.Consumer):
         await asyncio.sleep(0)
 
     async def _fetch(self, partitions: set[int]) -> Fetched:
-        consumer = self._thread._ensure_consumer()
+        consumer, pace = self._thread._ensure_consumer(), pace_s(self._linger.seconds(monotonic()))
         try:
-            fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, partitions, POLL_S)
+            fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, partitions, POLL_S, pace)
         except (NotPlain, OutOfRange) as fault:
             self._on_fault(fault)
             return {}
@@ -214,11 +214,10 @@ class SlabConsumer(driver.Consumer):
         """Hand out a batch when none of the lane is at work; what arrives meanwhile makes the next one."""
         if not (lane.ready and lane.events and lane.out is None and lane.idle.is_set() and self.flow_active):
             return
-        wait = lane.wait(monotonic(), self._linger.seconds(len(self._lanes)), self._reading.events_max)
+        wait = lane.wait((now := monotonic()), rest_s(self._linger.seconds(now)), self._reading.events_max)
         if wait > PUMP_S_MIN:
             if lane.partition not in self._timers:
-                loop = asyncio.get_running_loop()
-                self._timers[lane.partition] = loop.call_later(wait, self._on_timer, lane)
+                self._timers[lane.partition] = self.loop.call_later(wait, self._on_timer, lane)
             return
         await self.callback(self._message(lane.cut(self._reading.events_max)))
 
@@ -263,7 +262,7 @@ class SlabConsumer(driver.Consumer):
         batch: Batch = message.value
         lane = batch.lane
         if whole:
-            self._linger.observe(batch.events, cpu_s)
+            self._linger.observe(batch.partition, batch.events, cpu_s, monotonic())
             for topic, offset in batch.next_offsets().items():
                 self._acked[TP(physical(self._reading.prefix, topic), batch.partition)] = [offset - 1]
         self.ack(message)

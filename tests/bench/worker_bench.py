@@ -1,147 +1,128 @@
 """Events a second and CPU µs an event of the worker and of the broker, on a full backlog, on a real Kafka.
 
-    python -m tests.bench.worker_bench [--events 2000000] [--accounts 300] [--set worker.batch_events_max=20000]
+    python -m tests.bench.worker_bench [--events 1500000] [--identities 10000000] [--facts 5000000] [--workers 1 2]
 
-Publishes the simulator's bulk traffic (5 % duplicates, 0.1 % merges), then runs one `tally worker` over it. Figures are
-over the last two thirds, read from /proc; the floor beside them reads the same topics with confluent-kafka and decodes
-in bulk, and does nothing else.
+Publishes the simulator's bulk traffic (5 % copies, 0.1 % merges, 60 % of it in one account) once; each round begins a
+journal anew, behind snapshots that remember so much, and runs `tally worker` over the whole. Figures are over the last
+two thirds of the events. CPU is read from /proc, time is the broker's, of each journal record. A run counts only when
+its journal says of every event published what must become of it. The floor reads the same topics with
+confluent-kafka and decodes in bulk, and does nothing else; it runs once a round.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-import pyruhvro
-from confluent_kafka import Consumer, TopicPartition
+from pipeline.topics import SOURCE_TOPICS
+from tests.bench.aims import CORES, US, Better
+from tests.bench.core_world import Size
+from tests.bench.floor import Floor, read_and_decode
+from tests.bench.results import Figure, options, run
+from tests.bench.worker_journal import Entry, Fates
+from tests.bench.worker_world import Sample, World, used_between, world
 
-import schemas
-from connectors.local import stack
-from pipeline.core.framing import FRAME_BYTES
-from pipeline.demo.run import prepare
-from pipeline.demo.services import Services
-from pipeline.demo.tail import JournalTail
-from pipeline.kafka_security import kafka_client
-from pipeline.settings import Settings, load
-from pipeline.topics import SOURCE_TOPICS, physical, schema_of
-from tests.bench.measure import cpu_seconds
-
-WAIT_SECONDS_MAX = 600
-LOOK_SECONDS = 0.5
-FLOOR_CONSUME = 20_000  # messages of one call
+FLOOR = "confluent-kafka reads, pyruhvro decodes, nothing else"
+LARGE = Size(10_000_000, 5_000_000)
+WARM_PART = 1 / 3  # of the events: imports, the first touch of the tables, the JVM's compiler
 
 
-class Sample(NamedTuple):
-    """How far the worker was, and what it and the broker had used."""
+class Run(NamedTuple):
+    """What one run of the worker over the backlog was."""
 
-    at: float
-    events: int
-    worker_cpu: float
-    broker_cpu: float
-
-
-def publish(events: int, accounts: int) -> int:
-    """The backlog; returns how many events."""
-    command = ["simulate", "--traffic", "bulk", "--events", str(events), "--accounts", str(accounts)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli.app", *command, "--format", "json"], stdout=subprocess.PIPE, check=True
-    )
-    return int(json.loads(done.stdout)["published"])
+    events_s: float
+    cpu_us: float
+    broker_us: float
+    cores: float
+    rss_mb: float
+    batch_events: float  # mean
 
 
-def watch(settings: Settings, services: Services, broker: int, published: int) -> tuple[list[Sample], int]:
-    """Samples until all is in the journal, and the worker's peak of memory in bytes."""
-    tail = JournalTail(settings)
-    services.start("worker", ["worker", "--name", "bench"])
-    worker = services.marks()["worker"].pid
-    samples: list[Sample] = []
-    peak = 0
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not samples or samples[-1].events < published:
-        services.check()
-        read = tail.look().read
-        samples.append(Sample(time.monotonic(), read, cpu_seconds(worker), cpu_seconds(broker)))
-        peak = max(peak, psutil.Process(worker).memory_info().rss)
-        if time.monotonic() > deadline:
-            raise SystemExit(f"after {WAIT_SECONDS_MAX} s only {read} of {published} events are read")
-        time.sleep(LOOK_SECONDS)
-    tail.close()
-    return samples, peak
+def measured(entries: list[Entry], samples: list[Sample], rss_mb: float) -> Run:
+    """Over the events behind the first WARM_PART, by the journal's times."""
+    whole, so_far, first = sum(entry.read for entry in entries), 0, 0
+    while so_far < WARM_PART * whole:
+        so_far += entries[first].read
+        first += 1
+    began, ended = entries[first - 1].at_ms / 1000, entries[-1].at_ms / 1000
+    workers, broker = used_between(samples, began, ended)
+    events, seconds = whole - so_far, max(ended - began, 0.001)
+    batches = len(entries) - first
+    us = 1e6 / events
+    return Run(events / seconds, workers * us, broker * us, workers / seconds, rss_mb, events / batches)
 
 
-def floor(settings: Settings, published: int) -> dict[str, float]:
-    """The same events read by confluent-kafka and decoded by pyruhvro, nothing else."""
-    writers = {
-        kind: json.dumps(schemas.avro(f"events/{kind}.v1.avsc")) for kind in ("channel", "profile", "account", "crm")
-    }
-    consumer = Consumer({**kafka_client(settings), "group.id": "floor", "enable.auto.commit": False})
-    prefix, partitions = settings.topics.prefix, range(settings.topics.partitions)
-    consumer.assign([TopicPartition(physical(prefix, t), p, 0) for t in SOURCE_TOPICS for p in partitions])
-    began, cpu, read = time.monotonic(), time.process_time(), 0
-    while read < published:
-        bodies: dict[str, list[bytes]] = {}
-        for message in consumer.consume(FLOOR_CONSUME, 1.0):
-            topic = (message.topic() or "").removeprefix(prefix)
-            bodies.setdefault(schema_of(topic), []).append((message.value() or b"")[FRAME_BYTES:])
-            read += 1
-        for kind, values in bodies.items():
-            pyruhvro.deserialize_array(values, writers[kind])
-    seconds, used = time.monotonic() - began, time.process_time() - cpu
-    consumer.close()
-    return {"events_s": round(read / seconds), "cpu_us": round(used / read * 1e6, 2)}
+def one_run(here: World, workers: int, expected: Fates) -> Run:
+    """A worker, or several, over the whole backlog from the state given.
+
+    Raises:
+        AssertionError: the journal says something else than what was published.
+    """
+    here.begin_journal()
+    with here.workers(workers) as running:
+        running.wait_all(expected.read)
+        samples, rss_mb = running.samples, running.rss_mb()
+    found = here.journaled()
+    assert found.fates == expected, f"the journal says {found.fates}, published were {expected}: no figures"
+    return measured([entry for entry in found.entries if entry.read], samples, rss_mb)
 
 
-def figures(samples: list[Sample], published: int, peak: int) -> dict[str, float]:
-    """Over the last two thirds of the events."""
-    first = next(s for s in samples if s.events >= published / 3)
-    last = next(s for s in samples if s.events >= published)
-    events = last.events - first.events
-    return {
-        "events_s": round(events / (last.at - first.at)),
-        "cpu_us": round((last.worker_cpu - first.worker_cpu) / events * 1e6, 2),
-        "broker_us": round((last.broker_cpu - first.broker_cpu) / events * 1e6, 2),
-        "cores": round((last.worker_cpu - first.worker_cpu) / (last.at - first.at), 2),
-        "rss_mb": round(peak / 2**20),
-    }
+def figures(name: str, runs: list[Run], floors: list[Floor], aimed: bool) -> list[Figure]:
+    """Of the rounds of one number of workers."""
+    cpu_floor, rate_floor = tuple(one.cpu_us for one in floors), tuple(one.events_s for one in floors)
+    events_core = tuple(1e6 / one.cpu_us for one in runs)
+
+    def of(what: str, unit: str, field: str, better: Better = Better.LESS) -> Figure:
+        return Figure("worker", f"{name}: {what}", unit, tuple(getattr(one, field) for one in runs), better)
+
+    cpu = tuple(one.cpu_us for one in runs)
+    return [
+        Figure("worker", f"{name}: CPU", US, cpu, floor=cpu_floor, floor_of=FLOOR, aim="worker.cpu" if aimed else None),
+        Figure("worker", f"{name}: rate a core of the worker's", "events/s", events_core, Better.MORE),
+        Figure(
+            "worker", f"{name}: rate", "events/s", tuple(one.events_s for one in runs), Better.MORE, rate_floor, FLOOR
+        ),
+        of("the broker's CPU", US, "broker_us"),
+        of("cores in use by the worker", CORES, "cores", Better.MORE),
+        of("events of a batch, mean", "events", "batch_events", Better.MORE),
+        of("memory of a worker at its peak", "MB", "rss_mb"),
+    ]
+
+
+def measure(chosen: argparse.Namespace) -> list[Figure]:
+    """All figures; rounds of different numbers of workers take turns."""
+    events = 200_000 if chosen.quick else chosen.events
+    size = Size(100_000, 50_000, 1_000) if chosen.quick else Size(chosen.identities, chosen.facts)
+    with world(chosen.partitions, dict(pair.split("=", 1) for pair in chosen.env)) as here:
+        expected = here.publish(events, chosen.accounts)
+        assert sum(here.ends(SOURCE_TOPICS).values()) == expected.read
+        here.preload(size)
+        runs: dict[int, list[Run]] = {count: [] for count in chosen.workers}
+        floors = []
+        for _ in range(chosen.rounds):
+            floors.append(read_and_decode(here.settings, expected.read))
+            for count, of_count in runs.items():
+                of_count.append(one_run(here, count, expected))
+    told = f"{size.identities:,} identities and {size.facts:,} facts remembered, {expected.read:,} events"
+    found = []
+    for count, of_count in runs.items():
+        workers = "one worker" if count == 1 else f"{count} workers on the broker's machine"
+        is_aim = count == 1 and size.identities >= LARGE.identities and size.facts >= LARGE.facts
+        found += figures(f"backlog, {workers}, {told}", of_count, floors, is_aim)
+    return found
 
 
 def main() -> None:
     """See the module."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--events", type=int, default=2_000_000)
-    options.add_argument("--accounts", type=int, default=300)
-    options.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    chosen = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tally-bench-") as folder:
-        os.environ["TALLY_HOME"] = folder
-        for name, _, value in (pair.partition("=") for pair in chosen.set):
-            os.environ["TALLY_" + name.upper().replace(".", "__")] = value
-        running = stack.start(load(), bound_to_parent=True)
-        services = Services(Path(folder), bound_to_parent=True)
-        try:
-            prepare()
-            settings = load()
-            published = publish(chosen.events, chosen.accounts)
-            assert running.kafka.pid is not None, "the broker runs here, not in a container"
-            samples, peak = watch(settings, services, running.kafka.pid, published)
-            services.stop()
-            found = {
-                "events": published,
-                "worker": figures(samples, published, peak),
-                "floor": floor(settings, published),
-            }
-            sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        finally:
-            services.stop()
-            running.stop()
+    parser = options(__doc__)
+    parser.add_argument("--events", type=int, default=1_500_000)
+    parser.add_argument("--accounts", type=int, default=300)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--identities", type=int, default=LARGE.identities)
+    parser.add_argument("--facts", type=int, default=LARGE.facts)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers to compare")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="of the settings")
+    run("worker", measure, parser)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import pytest
 from pipeline.core.batch import Slab
 from pipeline.transport import lanes
 from pipeline.transport.lanes import Gap, Lane
-from pipeline.transport.linger import EVENT_S, FIXED_SHARE_MAX, LINGER_S_MAX, Linger
 
 EMAIL, SMS = "events.email", "events.sms"
 
@@ -170,26 +169,6 @@ def test_closing_ends_the_epoch_and_forgets_what_is_buffered() -> None:
     lane.close()
     assert lane.epoch == batch.epoch + 1
     assert (lane.out, lane.ready, lane.events, lane.size) == (None, False, 0, 0)
-
-
-def test_the_linger_grows_with_fixed_cost_and_lanes_up_to_its_bound() -> None:
-    linger = Linger(0.02)
-    assert linger.seconds(4) == 0.02
-    for _ in range(200):
-        linger.observe(100, 0.005 + 100 * EVENT_S)
-    assert abs(linger.seconds(4) - 4 * 0.005 / FIXED_SHARE_MAX) < 1e-4
-    assert linger.seconds(1_000) == LINGER_S_MAX
-
-
-def test_events_own_cost_does_not_make_the_linger_grow() -> None:
-    linger = Linger(0.02)
-    for _ in range(200):
-        linger.observe(20_000, 20_000 * EVENT_S)
-    assert linger.seconds(4) == 0.02
-
-
-def test_a_linger_that_is_set_longer_than_the_bound_is_kept() -> None:
-    assert Linger(2.0).seconds(4) == 2.0
 
 
 def test_what_is_at_work_counts_as_held_until_it_is_finished_and_all_lanes_count_together(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +23,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.core.batch import Slab
 from pipeline.transport import slabs as module
-from pipeline.transport.slabs import TAKE_BYTES, NotPlain, OutOfRange, take
+from pipeline.transport.slabs import ANSWER_BYTES, FETCH_WAIT_MS, IDLE_WAIT_MS, TAKE_BYTES, NotPlain, OutOfRange, take
 
 TP = TopicPartition("x.events.email", 2)
 TOPIC = "events.email"
@@ -129,3 +131,55 @@ def test_an_error_of_a_partition_that_is_not_wanted_waits() -> None:
     held = fetcher({TP: FetchError(error=OffsetOutOfRangeError({TP: 5}), backoff=0)})
     assert module._drain(held, {TP.topic: TOPIC}, {3}) == {}
     assert TP in held._records
+
+
+class Waiting:
+    """As much of aiokafka's consumer and fetcher as a fetch needs; each wait brings the next of `arrivals`."""
+
+    def __init__(self, arrivals: list[dict[TopicPartition, Any]]) -> None:
+        self._closed, self._fetcher, self.arrivals = False, self, arrivals
+        self._subscriptions = SimpleNamespace(
+            fetch_context=nullcontext, reassignment_in_progress=False, is_assigned=lambda _tp: True
+        )
+        self._records: OrderedDict[TopicPartition, Any] = OrderedDict()
+        self._wait_consume_future = None
+        self._max_partition_fetch_bytes = 4 * ANSWER_BYTES
+        self._fetch_min_bytes, self._fetch_max_wait_ms = 1, FETCH_WAIT_MS
+
+    def _notify(self, _future: Any) -> None:
+        return
+
+    def _create_fetch_waiter(self) -> asyncio.Future[None]:
+        waiter = asyncio.get_running_loop().create_future()
+        if self.arrivals:
+            self._records.update(self.arrivals.pop(0))
+            waiter.set_result(None)
+        return waiter
+
+
+def fetched(consumer: Any, pace_s: float, timeout_s: float = 0.01) -> list[int]:
+    """The offsets that a fetch brings."""
+    names = {TP.topic: TOPIC}
+    found = asyncio.run(module.fetch(consumer, names, {TP.partition}, timeout_s, pace_s))
+    return [slab.offset for slabs in found.values() for slab in slabs]
+
+
+def test_while_events_come_the_broker_gathers_them_for_the_pace_and_not_when_none_do() -> None:
+    consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
+    assert fetched(consumer, pace_s=0.06) == [0]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (ANSWER_BYTES, 60)
+    assert fetched(consumer, pace_s=0.06) == []
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, IDLE_WAIT_MS)
+
+
+def test_without_a_pace_the_broker_answers_with_the_first_event() -> None:
+    consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
+    assert fetched(consumer, pace_s=0.0) == [0]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, FETCH_WAIT_MS)
+
+
+def test_a_fetch_never_waits_for_more_than_one_topic_partition_may_give() -> None:
+    consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
+    consumer._max_partition_fetch_bytes = 64 * 1024
+    fetched(consumer, pace_s=0.06)
+    assert consumer._fetch_min_bytes == 16 * 1024

@@ -1,0 +1,77 @@
+"""Linger: how long events wait for others, by what batches cost, and which part of it the broker waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.transport.linger import (
+    AROUND_S,
+    EVENT_S,
+    FIXED_SHARE_MIN,
+    LINGER_S_MAX,
+    PACE_S_MAX,
+    RATE_S,
+    SMALL_EVENTS,
+    Linger,
+    pace_s,
+    rest_s,
+)
+
+FIXED_S = 0.003
+
+
+def learned(lanes: int, events: int, seconds: float = 20.0, least_s: float = 0.02) -> tuple[Linger, float]:
+    """A linger that has seen so many events a second for a while, in ten batches of each lane, and its clock."""
+    linger, batches = Linger(least_s), 10 * lanes
+    for number in range(int(seconds * batches)):
+        of_batch = events // batches
+        linger.observe(number % lanes, of_batch, FIXED_S + of_batch * EVENT_S, number / batches)
+    return linger, seconds
+
+
+def test_it_is_the_least_until_a_batch_has_shown_its_cost() -> None:
+    assert Linger(0.02).seconds(0.0) == 0.02
+
+
+def test_under_light_load_fixed_cost_takes_its_least_share_of_a_core() -> None:
+    linger, now = learned(lanes=4, events=40)
+    assert linger.seconds(now) == pytest.approx(4 * (FIXED_S + AROUND_S) / FIXED_SHARE_MIN, rel=0.01)
+
+
+def test_it_grows_with_the_lanes_at_work_up_to_its_bound() -> None:
+    one, four, many = (learned(lanes, 100 * lanes) for lanes in (1, 4, 50))
+    assert one[0].seconds(one[1]) < four[0].seconds(four[1]) < many[0].seconds(many[1]) == LINGER_S_MAX
+
+
+def test_a_lane_without_batches_does_not_count_any_more() -> None:
+    linger, now = learned(lanes=4, events=400)
+    before = linger.seconds(now)
+    for _ in range(20):
+        now += RATE_S / 10
+        linger.observe(0, 0, FIXED_S, now)
+    assert linger.seconds(now) == pytest.approx(before / 4, rel=0.1)
+
+
+def test_many_events_shorten_it_as_long_as_they_do_not_fill_the_core() -> None:
+    light, some, full = (learned(4, events)[0].seconds(20.0) for events in (1_000, 25_000, 200_000))
+    assert some < full < light
+
+
+def test_large_batches_say_nothing_of_the_fixed_cost() -> None:
+    linger = Linger(0.02)
+    for number in range(200):
+        linger.observe(0, SMALL_EVENTS + 1, 1.0, number / 10)
+    assert linger.seconds(20.0) == 0.02
+
+
+def test_one_that_is_set_longer_than_the_bound_is_kept() -> None:
+    linger, now = learned(lanes=50, events=500, least_s=2.0)
+    assert linger.seconds(now) == 2.0
+
+
+@pytest.mark.parametrize("linger_s", [0.0, 0.02, 0.15, 0.150001, 0.25, 0.7, 10.0])
+def test_the_brokers_part_is_a_whole_fraction_of_it_and_bounded(linger_s: float) -> None:
+    pace = pace_s(linger_s)
+    assert pace <= PACE_S_MAX
+    assert pace + rest_s(linger_s) == linger_s
+    assert linger_s == 0 or linger_s / pace == pytest.approx(round(linger_s / pace))
