@@ -8,15 +8,15 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from connectors.files.packed import Damaged, Unpacked, is_packed
 from connectors.files.settings import CHUNK_BYTES, HEAD_BYTES
 from connectors.producer.source import STANDARD_INPUT
+from pipeline import standard_input
 
 _ZIP = b"PK\x03\x04"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -63,7 +63,7 @@ def opened(name: str, encoding: str = "utf-8") -> Iterator[Content]:
     check_encoding(encoding)
     with ExitStack() as stack:
         try:
-            packed = sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
+            packed = stack.enter_context(_file(name))
             head, whole = _begun(packed)
             unpacked = _unpacked(head, whole)
             if _like_ascii(encoding):
@@ -159,6 +159,10 @@ class _Utf8:
             self._fault = Damaged(f"is no {self._encoding} from byte {at:,} on: give its own --encoding")
         self._decoder.setstate(before)
         return self._decoder.decode(content[:good])
+
+
+def _file(name: str) -> AbstractContextManager[BinaryIO]:
+    return standard_input.opened() if name == STANDARD_INPUT else Path(name).open("rb")
 
 
 def _begun(file: _Readable) -> tuple[bytes, BinaryIO]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from pipeline import standard_input
 
 LINE_BYTES_MAX = 8 << 20  # an event of 1 MiB has at most 6 MiB of JSON, every character escaped
 STANDARD_INPUT = "-"
@@ -29,7 +30,8 @@ def opened(name: str) -> Iterator[BinaryIO]:
         OSError: it cannot be read.
     """
     if name == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        with standard_input.opened() as given:
+            yield given
     elif name.endswith(".gz"):
         with gzip.open(name, "rb") as unpacked:
             yield unpacked  # type: ignore[misc]

@@ -164,7 +164,7 @@ def query(
     from connectors.clickhouse.settings import QUERY_SECONDS_MAX
 
     if sql == "-":
-        sql = sys.stdin.read()
+        sql = _statement()
     if not sql.strip(" \t\r\n;"):
         console.fail('no statement to ask; give one, such as tally query "SELECT 1"', console.Exit.USAGE)
     given = _parameters(sql, param or [])
@@ -179,6 +179,16 @@ def query(
         console.facts([dict(zip(answer.columns, map(json_value, row), strict=True)) for row in answer.rows])
     else:
         _table(answer)
+
+
+def _statement() -> str:
+    """The statement on standard input, or the end of the command where there is none to read."""
+    from pipeline import standard_input
+
+    try:
+        return standard_input.text()
+    except (OSError, UnicodeDecodeError) as error:
+        console.fail(f"cannot read the statement: {getattr(error, 'strerror', None) or error}", console.Exit.USAGE)
 
 
 def _parameters(sql: str, given: list[str]) -> dict[str, object]:

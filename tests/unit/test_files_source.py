@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors.files import source
 from connectors.files.source import Unreadable, check_encoding, fingerprint, opened
 from connectors.files.values import Values
 
@@ -166,7 +165,7 @@ def test_an_encoding_that_nobody_knows_is_told(tmp_path: Path) -> None:
 
 def test_standard_input_is_read_whole_packed_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     for packer in PACKERS.values():
-        monkeypatch.setattr(source.sys, "stdin", io.TextIOWrapper(io.BytesIO(packer(TEXT))))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(packer(TEXT))))
         with opened("-") as content:
             assert content.share() is None
             assert content.file.read() == TEXT
