@@ -1,6 +1,6 @@
 """Events a second, p99 of the answer and CPU µs an event of `tally collect`, Kafka's acknowledgement included.
 
-    python -m tests.bench.collect_bench [--seconds 5] [--connections 32] [--write docs/collect.md]
+    python -m tests.bench.collect_bench [--seconds 5] [--connections 32] [--rounds 3] [--write docs/collect.md]
 
 Starts Kafka as `tally up` does, in a folder of its own, and one collector; sends Altcraft's opens over connections that
 are kept, each waiting for its answer, at 1 and at 100 events a request. Beside it the same HTTP and translation without
@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import statistics
 import sys
 import tempfile
@@ -33,13 +32,16 @@ from connectors.collect.sink import Batch, Sink
 from connectors.collect.vendors import VENDORS
 from connectors.local import kafka
 from connectors.local.keeper import Keeper
+from connectors.local.processes import end, mark
 from connectors.local.progress import silent
 from connectors.local.service import Wish
 from connectors.producer.rows import Message
 from connectors.producer.settings import schema_ids
 from pipeline.core import vocabulary
 from pipeline.settings import load
+from tests.bench.aims import MS, US, Better
 from tests.bench.measure import cpu_seconds
+from tests.bench.results import Figure, options, run
 from tests.integration.collect_world import COLLECT, Collecting, Door, World
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +50,9 @@ SIZES = (1, 100)
 BODIES = 50  # different ones, sent in turn
 WARM_SECONDS = 1.0
 BEGIN, END = "<!-- measured by `make bench-collect`: begin -->", "<!-- measured: end -->"
-WITHOUT_KAFKA = "--without-kafka"
+WITHOUT_KAFKA = "--without-kafka"  # what this module is started with to be the collector that has none
+COLLECTOR, FLOOR = "`tally collect`", "Kafka without HTTP"
+FLOOR_OF = "the same messages to Kafka, without HTTP or translation"
 PLAIN = ("-m", "tests.bench.collect_bench", WITHOUT_KAFKA)
 
 
@@ -151,21 +155,27 @@ async def straight(world: World, size: int, chosen: argparse.Namespace) -> Measu
     translator = Translator(vocabulary.load(), schema_ids(settings))
     now_us = time.time_ns() // 1_000
     made = [[one.message for one in translator.messages(body, endpoint, vendor, now_us)] for body in bodies(size)]
-    loop, waits, ends = asyncio.get_running_loop(), list[float](), time.perf_counter() + chosen.seconds
+    loop, waits = asyncio.get_running_loop(), list[float]()
     sink = Sink(settings, loop)
 
-    async def send(number: int) -> None:
+    async def send(number: int, ends: float) -> None:
         while time.perf_counter() < ends:
             at, answered = time.perf_counter(), loop.create_future()
             sink.send(made[number % len(made)], answered.set_result)
             assert (await answered).error is None
             waits.append(time.perf_counter() - at)
 
+    async def send_for(seconds: float) -> None:
+        ends = time.perf_counter() + seconds
+        await asyncio.gather(*(send(number, ends) for number in range(chosen.connections)))
+
+    await send_for(WARM_SECONDS)
+    waits.clear()
     before, began = cpu_seconds(os.getpid()), time.perf_counter()
-    await asyncio.gather(*(send(number) for number in range(chosen.connections)))
+    await send_for(chosen.seconds)
     wall, cpu = time.perf_counter() - began, cpu_seconds(os.getpid()) - before
     await sink.close(5.0)
-    return row("Kafka without HTTP", size, waits, wall, cpu)
+    return row(FLOOR, size, waits, wall, cpu)
 
 
 @contextmanager
@@ -189,13 +199,13 @@ def table(rows: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-def measure(chosen: argparse.Namespace, folder: Path, broker: str) -> list[Measured]:
-    """All rows."""
+def one_round(chosen: argparse.Namespace, folder: Path, broker: str) -> list[Measured]:
+    """All rows, once."""
     world = World(broker, folder)
     world.make_topics()
     door = world.door("altcraft", "path")
     found: list[Measured] = []
-    for what, command in (("`tally collect`", COLLECT), ("HTTP without Kafka", PLAIN)):
+    for what, command in ((COLLECTOR, COLLECT), ("HTTP without Kafka", PLAIN)):
         with collecting(world, command) as collector:
             found += over_http(what, collector, door, chosen)
     for size in SIZES:
@@ -204,30 +214,73 @@ def measure(chosen: argparse.Namespace, folder: Path, broker: str) -> list[Measu
     return found
 
 
-def main() -> None:
-    """See the module."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--seconds", type=float, default=5.0, help="of each of the six measurements")
-    options.add_argument("--connections", type=int, default=32)
-    options.add_argument("--write", type=Path, help="a page with the marks to write the table between")
-    options.add_argument(WITHOUT_KAFKA, action="store_true", help=argparse.SUPPRESS)
-    chosen = options.parse_args()
-    if chosen.without_kafka:
-        serve_without_kafka()
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends Kafka and the folder too
-    keeper = Keeper()
-    with tempfile.TemporaryDirectory(prefix="tally-collect-bench-") as folder:
-        broker = kafka.from_jars(Path(folder) / "kafka", Wish(bound_to_parent=True, born=keeper.bind), silent)
-        try:
-            found = table(measure(chosen, Path(folder), broker.address))
-        finally:
-            keeper.close()
-    sys.stdout.write(found + "\n")
+def rounds(chosen: argparse.Namespace) -> list[list[Measured]]:
+    """Each round on a fresh Kafka."""
+    keeper, found = Keeper(), []
+    try:
+        for _ in range(chosen.rounds):
+            with tempfile.TemporaryDirectory(prefix="tally-collect-bench-") as folder:
+                wish = Wish(bound_to_parent=True, born=keeper.bind)
+                broker = kafka.from_jars(Path(folder) / "kafka", wish, silent)
+                found.append(one_round(chosen, Path(folder), broker.address))
+                assert broker.pid is not None
+                end(mark(broker.pid), kafka.STOP_SECONDS)
+    finally:
+        keeper.close()
+    return found
+
+
+def figures(found: Sequence[Sequence[Measured]]) -> list[Figure]:
+    """Of all rounds; the collector's beside what Kafka alone costs."""
+    made: list[Figure] = []
+    for at, one in enumerate(found[0]):
+        name = f"{one.what}, {one.size} events a request"
+        rows = [row_of[at] for row_of in found]
+        floors = [next(r for r in row_of if (r.what, r.size) == (FLOOR, one.size)) for row_of in found]
+        beside = one.what == COLLECTOR
+        cpu, rate = (tuple(r.cpu_us for r in floors), tuple(r.events_a_second for r in floors)) if beside else ((), ())
+        of = FLOOR_OF if beside else ""
+        made += [
+            Figure("collect", f"{name}: CPU", US, tuple(r.cpu_us for r in rows), floor=cpu, floor_of=of),
+            Figure(
+                "collect", f"{name}: rate", "events/s", tuple(r.events_a_second for r in rows), Better.MORE, rate, of
+            ),
+            Figure("collect", f"{name}: p50 of the answer", MS, tuple(r.p50_ms for r in rows)),
+            Figure("collect", f"{name}: p99 of the answer", MS, tuple(r.p99_ms for r in rows)),
+        ]
+    return made
+
+
+def measure(chosen: argparse.Namespace) -> list[Figure]:
+    """All figures; with --write the table in its page too, of the medians."""
+    if chosen.quick:
+        chosen.seconds = 1.0
+    found = rounds(chosen)
+    shown = table([median_of(rows) for rows in zip(*found, strict=True)])
+    sys.stdout.write(shown + "\n")
     if chosen.write is not None:
         page = chosen.write.read_text(encoding="utf-8")
         before, after = page.split(BEGIN)[0], page.split(END)[1]
-        chosen.write.write_text(f"{before}{BEGIN}\n\n{found}\n\n{END}{after}", encoding="utf-8")
+        chosen.write.write_text(f"{before}{BEGIN}\n\n{shown}\n\n{END}{after}", encoding="utf-8")
+    return figures(found)
+
+
+def median_of(rows: Sequence[Measured]) -> Measured:
+    """One row of several rounds."""
+    middles = (statistics.median(column) for column in list(zip(*rows, strict=True))[2:])
+    return Measured(rows[0].what, rows[0].size, *middles)
+
+
+def main() -> None:
+    """See the module."""
+    if WITHOUT_KAFKA in sys.argv:
+        serve_without_kafka()
+        return
+    parser = options(__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each of the six measurements of a round")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--write", type=Path, help="a page with the marks to write the table between")
+    run("collect", measure, parser)
 
 
 def serve_without_kafka() -> None:

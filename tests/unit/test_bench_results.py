@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -224,6 +223,11 @@ def test_a_run_that_was_killed_goes_on_with_what_it_left_and_with_its_options(
     assert kept.open == ()
 
 
+def test_outcomes_stand_in_the_order_of_the_benches_however_they_were_run() -> None:
+    kept = Kept().done(Outcome("two"), ["one", "two"]).done(Outcome("one"), ["one", "two"])
+    assert [outcome.bench for outcome in kept.outcomes] == ["one", "two"]
+
+
 def test_what_is_skipped_keeps_its_last_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with_module(monkeypatch, tmp_path, one=good("one", tmp_path), two=good("two", tmp_path))
     Kept((Outcome("two", (figure(7.0),), QUIET),)).write(tmp_path / "kept.json")
@@ -236,10 +240,8 @@ def test_what_is_skipped_keeps_its_last_figures(monkeypatch: pytest.MonkeyPatch,
 def test_a_bench_that_hangs_is_ended_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "hangs.py").write_text("import time\nprint('begins', flush=True)\ntime.sleep(100)\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
-    began = time.monotonic()
     found = child.outcome("hangs", Bench("hangs", "", 1 / 60), [])
     assert found.failed == "begins\nit took longer than 0.0166667 minutes"
-    assert time.monotonic() - began < 30
 
 
 def test_a_bench_that_writes_no_figures_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -321,6 +323,10 @@ def test_figures_that_no_bench_has_keep_their_value_and_source(
     assert (known["worker_us"].date, known["worker_us"].commit) == ("2026-01-02", "abc")
     assert known["fact_bytes"].source == "a page"
     assert "fact_bytes: in no kept bench, stays at 7.5 of a page" in capsys.readouterr().out
+    again = replace(worker, values=(5.0,))
+    assert capacity_figures.update(Kept((Outcome("worker", (again,), QUIET),)), file) == 0
+    known = load(file).by_name
+    assert known["worker_us"].value == 5.0
     assert capacity_figures.update(Kept(), file) == 1
     assert load(file).by_name == known
     assert json.dumps(list(known)) == '["worker_us", "fact_bytes"]'
