@@ -38,7 +38,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return capacity_figures.update(kept)
     if not chosen.page_only:
         kept = _run(chosen, kept)
-    report.write(chosen.page, kept)
+    report.write(chosen.page, kept, chosen.kept.parent)
     for figure in kept.figures:
         if figure.verdict is Verdict.MISSED and figure.aim is not None:
             _say(f"missed: {AIMS[figure.aim].what}: {report.spread(figure)} {figure.unit}")

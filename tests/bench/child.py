@@ -25,7 +25,7 @@ def outcome(name: str, bench: Bench, words: Sequence[str]) -> Outcome:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tally-bench-") as folder:
         written = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", bench.module, *words, "--json", str(written)]
+        command = [sys.executable, "-m", bench.module, *bench.words, *words, "--json", str(written)]
         end, said = _followed(command, bench.minutes_max, Path(folder) / "said.txt")
         seconds = round(time.monotonic() - began, 1)
         if not end and written.exists():

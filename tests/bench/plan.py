@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 
 class Bench(NamedTuple):
-    """A bench: its module, what it is about, and how long it may take before it is ended as hanging."""
+    """A bench: its module, what it is about, how long it may take before it is ended as hanging, options of its own."""
 
     module: str
     about: str
     minutes_max: float
+    words: tuple[str, ...] = ()
 
 
 BENCHES: dict[str, Bench] = {
@@ -21,6 +22,7 @@ BENCHES: dict[str, Bench] = {
     "worker": Bench("tests.bench.worker_bench", "Kafka to journal on a backlog, one worker and two", 15),
     "latency": Bench("tests.bench.latency_bench", "Kafka append to journal append, light load, idle", 15),
     "sink": Bench("tests.bench.sink_bench", "journal to ClickHouse with all views", 12),
+    "sink-profile": Bench("tests.bench.sink_bench", "what tables, views and merges cost", 8, ("--profile",)),
     "freshness": Bench("tests.bench.freshness_bench", "Kafka append to the row in ClickHouse", 10),
     "collect": Bench("tests.bench.collect_bench", "vendors' deliveries over HTTP to Kafka", 8),
     "footprint": Bench("tests.bench.footprint_bench", "bytes on disk in Kafka and ClickHouse", 8),

@@ -15,14 +15,14 @@ from tests.bench.results import Figure, Outcome, Verdict, holds, number
 BEGIN, END = "<!-- measured by `make bench`: begin {} -->", "<!-- measured: end {} -->"
 
 
-def parts(kept: Kept) -> dict[str, str]:
-    """The measured parts of the page, by the names in their marks."""
-    return {"aims": aims(kept), "conditions": conditions(kept), "figures": figures(kept)}
+def parts(kept: Kept, folder: Path) -> dict[str, str]:
+    """The measured parts of the page, by the names in their marks; `folder` has the profiles."""
+    return {"aims": aims(kept), "conditions": conditions(kept), "figures": figures(kept), "profiles": profiles(folder)}
 
 
-def write(page: Path, kept: Kept) -> None:
+def write(page: Path, kept: Kept, folder: Path) -> None:
     """Write the measured parts of the page anew."""
-    page.write_text(with_parts(page.read_text(encoding="utf-8"), parts(kept)), encoding="utf-8")
+    page.write_text(with_parts(page.read_text(encoding="utf-8"), parts(kept, folder)), encoding="utf-8")
 
 
 def with_parts(text: str, found: Mapping[str, str]) -> str:
@@ -110,6 +110,12 @@ def _notes(found: Sequence[Figure]) -> Iterator[str]:
     for note in notes:
         yield ""
         yield note
+
+
+def profiles(folder: Path) -> str:
+    """What profilers found, as they wrote it into `profile-<what>.md`; they are run by hand, since they need py-spy."""
+    found = [path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("profile-*.md"))]
+    return "\n\n".join(found) or "No profile was taken yet."
 
 
 def conditions(kept: Kept) -> str:

@@ -25,7 +25,7 @@ from tests.bench.results import Figure, Outcome, Verdict, line, number, said
 ROOT = Path(__file__).parents[2]
 MACHINE = {"CPU": "a CPU", "cores": "2", "memory": "8 GiB", "system": "Linux 6"}
 QUIET = Conditions("2026-01-02 03:04", "abc", MACHINE, {"Python": "3.11.7"}, 0.1, 0.02, 1.0)
-MARKS = "".join(f"{report.BEGIN.format(name)}\n{report.END.format(name)}\n" for name in report.parts(Kept()))
+MARKS = "".join(f"{report.BEGIN.format(name)}\n{report.END.format(name)}\n" for name in report.parts(Kept(), ROOT))
 
 
 def figure(*values: float, aim: str | None = "core.2000", **more: Any) -> Figure:
@@ -140,18 +140,27 @@ def test_the_page_says_where_the_machine_was_busy_and_which_versions_ran() -> No
     assert "Versions: Python 3.11.7 and 3.12.1." in text
 
 
+def test_profiles_stand_on_the_page_as_they_were_written(tmp_path: Path) -> None:
+    assert report.profiles(tmp_path) == "No profile was taken yet."
+    for name, text in (("profile-worker.md", "of the worker\n"), ("profile-sink.md", "of the sink\n"), ("x.md", "x")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert report.profiles(tmp_path) == "of the sink\n\nof the worker"
+
+
 def test_what_is_written_by_hand_stays_and_marks_that_lack_are_told() -> None:
-    page = report.with_parts(f"by hand\n{MARKS}the end\n", report.parts(Kept()))
+    page = report.with_parts(f"by hand\n{MARKS}the end\n", report.parts(Kept(), ROOT))
     assert page.startswith("by hand\n")
     assert page.endswith("the end\n")
-    assert report.with_parts(page, report.parts(Kept())) == page
+    assert report.with_parts(page, report.parts(Kept(), ROOT)) == page
     with pytest.raises(ValueError, match="begin aims --> and <!-- measured: end aims --> once"):
-        report.with_parts("nothing", report.parts(Kept()))
+        report.with_parts("nothing", report.parts(Kept(), ROOT))
 
 
 def test_the_page_is_what_the_kept_figures_say() -> None:
     text = bench.PAGE.read_text(encoding="utf-8")
-    assert text == report.with_parts(text, report.parts(Kept.read(bench.KEPT))), "run `make bench ARGS=--page-only`"
+    assert text == report.with_parts(text, report.parts(Kept.read(bench.KEPT), bench.KEPT.parent)), (
+        "run `make bench ARGS=--page-only`"
+    )
 
 
 def test_the_calculators_figures_are_the_kept_ones(tmp_path: Path) -> None:
@@ -242,6 +251,15 @@ def test_a_bench_that_hangs_is_ended_and_says_so(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
     found = child.outcome("hangs", Bench("hangs", "", 1 / 60), [])
     assert found.failed == "begins\nit took longer than 0.0166667 minutes"
+
+
+def test_a_bench_has_options_of_its_own_before_those_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "one.py").write_text(good("one", tmp_path), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    assert child.outcome("profile", Bench("one", "", 1, ("--profile",)), ["--rounds", "2"]).bench == "profile"
+    assert (tmp_path / "seen").read_text() == "one --profile --rounds 2\n"
 
 
 def test_a_bench_that_writes_no_figures_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
