@@ -78,6 +78,7 @@ def test_an_output_that_is_right_has_no_differences() -> None:
         (lambda rows: [*rows, rows[0]], Differences(doubled=1, opens=1, counts=1)),
         (lambda rows: [*rows, rows[2]._replace(event=rows[2].event._replace(event_id="x"))], Differences(strange=1)),
         (lambda rows: [rows[0], rows[1]._replace(unique_open=True), *rows[2:]], Differences(opens=1)),
+        (lambda rows: [*rows[:3], rows[3]._replace(unique_open=True)], Differences(opens=1)),
         (lambda rows: [*rows[:3], rows[3]._replace(unique_click=False)], Differences(clicks=1)),
         (lambda rows: [rows[0], rows[1]._replace(activity=1), *rows[2:]], Differences(counts=1)),
         (lambda rows: [*rows[:3], rows[3]._replace(activity=2)], Differences(counts=1)),

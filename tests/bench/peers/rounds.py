@@ -21,8 +21,8 @@ from tests.bench.peers.running import Child, Failed, Measured, Said, environment
 from tests.bench.peers.verdicts import Run
 
 OURS_SECONDS_MAX = 120.0
-SETTLED_SECONDS = 3.0  # without a change of the output's committed end: longer than any peer's commit interval
-SETTLE_SECONDS_MAX = 20.0
+SETTLED_SECONDS = 5.0  # without a change of the output's committed end: longer than any peer's commit interval
+SETTLE_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.25
 
 

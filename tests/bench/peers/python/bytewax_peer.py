@@ -9,31 +9,37 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import bytewax.operators as op
 import job
 from bytewax._bytewax import cli_main, init_db_dir
 from bytewax.connectors.kafka import KafkaSink as Sink
-from bytewax.connectors.kafka import KafkaSinkMessage, KafkaSource
+from bytewax.connectors.kafka import KafkaSinkMessage, KafkaSource, KafkaSourceMessage
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 
 WINDOW_SECONDS = 8 * 86_400
 EPOCH = timedelta(seconds=2)
 
+Event = dict[str, Any]
+Profile = tuple[dict[str, float], set[str]]  # identities with their time; what it has opened and clicked
+Found = tuple[Event, bool, bool]  # whether it is a unique open, a unique click
 
-def read(message):
+
+def read(message: KafkaSourceMessage) -> tuple[str, Event]:
     """The event, keyed by account and profile."""
     event = job.decode(message.value)
     return f"{event['account_id']}|{event['profile_id']}", event
 
 
-def deduplicate(state, event):
-    """Of a profile: identities with their time, and what it has opened and clicked."""
+def deduplicate(state: Profile | None, event: Event) -> tuple[Profile, tuple[Found, ...]]:
+    """Nothing for a duplicate."""
     now = time.time()
     seen, firsts = state or ({}, set())
     identity = f"{event['source']}|{event['event_id']}"
     if seen.get(identity, 0) > now - WINDOW_SECONDS:
+        job.done()
         return (seen, firsts), ()
     seen = {name: at for name, at in seen.items() if at > now - WINDOW_SECONDS} | {identity: now}
     channel, _, verb = event["type"].partition("_")
@@ -44,12 +50,12 @@ def deduplicate(state, event):
     return (seen, firsts), ((event, is_first and verb == "opened", is_first and verb == "clicked"),)
 
 
-def by_account(found):
+def by_account(found: tuple[str, Found]) -> tuple[str, Found]:
     """Keyed by account again."""
     return found[1][0]["account_id"], found[1]
 
 
-def count(state, found):
+def count(state: dict[int, int] | None, found: Found) -> tuple[dict[int, int], bytes]:
     """Of an account: activities by month."""
     event, opened, clicked = found
     state = state or {}
@@ -60,8 +66,9 @@ def count(state, found):
     return state, job.encode(event, opened, clicked, activity)
 
 
-def message(found):
-    """For the output."""
+def message(found: tuple[str, bytes]) -> KafkaSinkMessage:
+    """For the output. A step works off thousands of events before the next one begins: the last one counts."""
+    job.done()
     return KafkaSinkMessage(found[0].encode(), found[1])
 
 

@@ -31,7 +31,7 @@ uniques = app.Table("uniques", partitions=4, key_type=str, value_type=int)
 activities = app.Table("activities", default=int, partitions=4, key_type=str, value_type=int)
 
 
-def _is_first(table, key):
+def _is_first(table: faust.Table, key: str) -> bool:
     if key in table:
         return False
     table[key] = 1
@@ -39,10 +39,11 @@ def _is_first(table, key):
 
 
 @app.agent(events)
-async def engage(stream):
+async def engage(stream: faust.Stream) -> None:
     """Each event once, enriched, to the output."""
     async for key, framed in stream.items():
         event = job.decode(framed)
+        job.done()
         account = event["account_id"]
         if not _is_first(seen, f"{account}|{event['source']}|{event['event_id']}"):
             continue

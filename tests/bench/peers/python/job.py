@@ -10,7 +10,9 @@ import json
 import sys
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
@@ -29,14 +31,18 @@ ACTIVITIES = frozenset((Path(_JOB) / "activities.txt").read_text("utf-8").split(
 _done = 0
 
 
-def decode(framed):
-    """The event of a record's value; counts it."""
+def done() -> None:
+    """One more event is through: enriched and on its way out, or known as a duplicate."""
     global _done  # noqa: PLW0603
     _done += 1
+
+
+def decode(framed: bytes) -> dict[str, Any]:
+    """The event of a record's value."""
     return schemaless_reader(io.BytesIO(framed[len(_FRAME) :]), _READ, None)
 
 
-def encode(event, unique_open, unique_click, activity):
+def encode(event: dict[str, Any], unique_open: bool, unique_click: bool, activity: int) -> bytes:
     """A record's value: the event with what was found; activity 0: it is none."""
     event["unique_open"], event["unique_click"], event["activity"] = unique_open, unique_click, activity
     out = io.BytesIO()
@@ -45,16 +51,16 @@ def encode(event, unique_open, unique_click, activity):
     return out.getvalue()
 
 
-def month(event):
+def month(event: dict[str, Any]) -> int:
     """Months since year 0, in UTC."""
-    at = event["occurred_at"]
+    at: datetime = event["occurred_at"]
     return at.year * 12 + at.month - 1
 
 
-def report():
+def report() -> None:
     """From now on a line every quarter of a second: "P", and the events processed since the start."""
 
-    def say():
+    def say() -> None:
         while True:
             time.sleep(REPORT_SECONDS)
             sys.__stdout__.write(f"P {_done}\n")

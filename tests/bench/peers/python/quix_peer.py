@@ -6,12 +6,13 @@ import functools
 import time
 
 import job
-from quixstreams import Application
+from quixstreams import Application, State
 
 
-def engage(framed, state):
+def engage(framed: bytes, state: State) -> bytes | None:
     """The enriched event, or None for a duplicate; the state is the account's."""
     event = job.decode(framed)
+    job.done()
     if not _is_first(state, f"s{event['source']}|{event['event_id']}", int(time.time()).to_bytes(8, "big")):
         return None
     channel, _, verb = event["type"].partition("_")
@@ -26,7 +27,7 @@ def engage(framed, state):
     return job.encode(event, opened, clicked, activity)
 
 
-def _is_first(state, key, value):
+def _is_first(state: State, key: str, value: bytes) -> bool:
     if state.get_bytes(key) is not None:
         return False
     state.set_bytes(key, value)
