@@ -38,13 +38,15 @@ def main(given: Sequence[str] | None = None) -> int:
         return capacity_figures.update(kept)
     if not chosen.page_only:
         kept = _run(chosen, kept)
-    report.write(chosen.page, kept, chosen.kept.parent)
+    if not chosen.quick:
+        report.write(chosen.page, kept, chosen.kept.parent)
     for figure in kept.figures:
         if figure.verdict is Verdict.MISSED and figure.aim is not None:
             _say(f"missed: {AIMS[figure.aim].what}: {report.spread(figure)} {figure.unit}")
     for outcome in kept.failed:
         _say(f"failed: {outcome.bench}: {outcome.failed.strip().splitlines()[-1]}")
-    _say(f"{chosen.page} is written; `make bench ARGS=--capacity-figures` takes the calculator's figures over")
+    taken = "`make bench ARGS=--capacity-figures` takes the calculator's figures over"
+    _say("sizes were small: nothing is kept" if chosen.quick else f"{chosen.page} is written; {taken}")
     return 1 if kept.failed else 0
 
 

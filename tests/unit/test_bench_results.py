@@ -218,6 +218,17 @@ def test_a_bench_that_fails_is_kept_with_its_last_words_and_the_others_run(
     assert "the disk is full" in (tmp_path / "page.md").read_text(encoding="utf-8")
 
 
+def test_figures_of_small_sizes_are_neither_kept_nor_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_module(monkeypatch, tmp_path, one=good("one", tmp_path))
+    assert run(tmp_path, "--only", "one", "--quick") == 0
+    assert not (tmp_path / "kept.json").exists()
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == MARKS
+    assert (tmp_path / "seen").read_text() == "one --quick\n"
+    assert "nothing is kept" in capsys.readouterr().out
+
+
 def test_a_run_that_was_killed_goes_on_with_what_it_left_and_with_its_options(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
