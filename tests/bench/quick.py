@@ -1,6 +1,6 @@
 """In under two minutes: has this code become slower? As a ratio to a floor, against a stored baseline.
 
-    python -m tests.bench.quick [--core-only] [--update-baseline [--runs 3]]
+    python -m tests.bench.quick [--only core] [--update-baseline [--runs 3]]
 
 The core decides, encodes and applies batches of 2,000 and 10,000 over a small state; the floor decodes and compresses
 the same ones and takes turns with it. One worker reads a short backlog; its floor is that of the worker's bench. A
@@ -44,6 +44,7 @@ from tests.events import SCHEMAS
 from tests.options import whole
 
 BASELINE = Path(__file__).with_name("baseline.json")
+PARTS = ("core", "worker")
 BATCHES = (2_000, 10_000)
 EVENTS = 120_000  # of a round, of each size of batch
 ROUNDS = 5
@@ -144,16 +145,14 @@ def compare(baseline: Baseline | None, found: Mapping[str, float]) -> tuple[list
     return lines, warnings
 
 
-def measure(core_only: bool) -> dict[str, float]:
+def measure(parts: Sequence[str]) -> dict[str, float]:
     """Times the floor, by what was measured.
 
     Raises:
         RuntimeError: the worker's bench failed; its last words.
     """
-    found = core()
-    if not core_only:
-        found["worker, short backlog"] = worker()
-    return found
+    found = core() if "core" in parts else {}
+    return found | ({"worker, short backlog": worker()} if "worker" in parts else {})
 
 
 def core() -> dict[str, float]:
@@ -227,7 +226,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m tests.bench.quick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--core-only", action="store_true", help="without the worker and its Kafka: half a minute")
+    parser.add_argument("--only", nargs=1, choices=PARTS, default=PARTS, help="core: without Kafka, half a minute")
     parser.add_argument("--update-baseline", action="store_true", help="measure several times and store that")
     parser.add_argument("--runs", type=whole(2, 20, "runs"), default=3, help="of the baseline, for its noise")
     parser.add_argument("--baseline", type=Path, default=BASELINE)
@@ -236,18 +235,20 @@ def main(given: Sequence[str] | None = None) -> int:
     if before.is_busy:
         say(before.busy_words)
     try:
-        runs = [measure(chosen.core_only) for _ in range(chosen.runs if chosen.update_baseline else 1)]
+        runs = [measure(chosen.only) for _ in range(chosen.runs if chosen.update_baseline else 1)]
     except RuntimeError as error:
         say(str(error))
         return 1
-    if chosen.update_baseline:
-        Baseline(of_runs(runs), before.commit, before.machine["CPU"], before.date).write(chosen.baseline)
-        say(
-            f"{chosen.baseline.name}: "
-            + "; ".join(f"{name} {one.median} ± {one.noise:.1%}" for name, one in of_runs(runs).items())
-        )
-        return 0
-    return told(Baseline.read(chosen.baseline), runs[0], before.machine["CPU"])
+    old = Baseline.read(chosen.baseline)
+    if not chosen.update_baseline:
+        return told(old, runs[0], before.machine["CPU"])
+    ratios = of_runs(runs)
+    Baseline({**(old.ratios if old else {}), **ratios}, before.commit, before.machine["CPU"], before.date).write(
+        chosen.baseline
+    )
+    for name, one in ratios.items():
+        say(f"{name}: {one.median:.2f} times the floor, {len(runs)} runs within {one.noise:.1%}")
+    return 0
 
 
 def told(baseline: Baseline | None, found: Mapping[str, float], cpu: str) -> int:

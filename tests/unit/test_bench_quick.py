@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import quick
+from tests.bench.plan import Bench
 from tests.bench.quick import NOISE_MIN, Baseline, Ratio, compare, of_runs, told
 
 
@@ -50,6 +51,25 @@ def test_a_baseline_is_read_as_it_was_written(tmp_path: Path) -> None:
     baseline().write(tmp_path / "baseline.json")
     assert Baseline.read(tmp_path / "baseline.json") == baseline()
     assert Baseline.read(tmp_path / "none.json") is None
+
+
+def test_a_baseline_of_one_part_leaves_the_other_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    baseline().write(path)
+    values = iter((2.0, 2.2))
+    monkeypatch.setattr(quick, "worker", lambda: next(values))
+    assert quick.main(["--only", "worker", "--update-baseline", "--runs", "2", "--baseline", str(path)]) == 0
+    found = Baseline.read(path)
+    assert found is not None
+    assert found.ratios == {"core": Ratio(4.0, 0.05), "worker, short backlog": Ratio(2.1, 0.0476)}
+
+
+def test_a_worker_that_fails_ends_it_with_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quick, "WORKER", Bench("tests.bench.nothing", "is not there", 1))
+    assert quick.main(["--only", "worker"]) == 1
+    assert "No module named tests.bench.nothing\nexit code 1" in capsys.readouterr().out
 
 
 def test_a_regression_is_a_warning_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
