@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.core import fold
 from pipeline.core.batch import Slab
 from pipeline.core.context import Context
 from pipeline.core.facts import OPEN
-from pipeline.core.hashing import Hashes, hash_texts, mix
+from pipeline.core.hashing import Hashes, hash_texts, mix, profile_keys
 from pipeline.core.origins import OFFSET_BITS
-from pipeline.core.record import FACTS, Label, Link, Person, Plan, Record, Register, Rules, encode
+from pipeline.core.record import FACTS, HOLDERS, Label, Link, Person, Plan, Record, Register, Rules, encode
 from pipeline.core.state import State, columns
+from pipeline.core.uniques import PERSON_SALT
+from pipeline.core.vocabulary import TOPICS
 from pipeline.core.window import DAY_US
 from pipeline.state.snapshots import Header, Snapshots
 from pipeline.state.store import Mark
@@ -33,7 +36,9 @@ from tests.bench.core_traffic import ACCOUNTS, PROFILES, profile_name
 HISTORY_DAYS = 7  # the acceptance window by default: identities of older days are forgotten
 FACT_DAYS = 80  # facts lie that far back; they are remembered for 90
 RECORD_EVENTS = 20_000  # of one record, as a worker with a backlog writes them
-MEASURED_EVENTS = 1_000_000  # remembered beside, where nothing is said: the state of a small deployment
+MEASURED_EVENTS = 1_000_000  # remembered where a bench is about something else: a small deployment's state
+RECORDS_MIN = 10
+PAIRS_PART = 0.1  # of the records; facts are in the rest
 _FIRST_ACCOUNT = 0.6  # of facts and pairs, as of the bulk traffic
 _ALLOWANCE = 10**9
 _LABELS = 1_000
@@ -58,15 +63,17 @@ class At(NamedTuple):
 def history(size: Size, rules: Rules, seed: int, end_us: int) -> Iterator[Record]:
     """The records that make such a state; the last one's stream time is `end_us`."""
     rng = np.random.default_rng(7)
-    records = max(1, -(-max(size.identities, size.facts) // RECORD_EVENTS))
     accounts = hash_texts([_account(number) for number in range(ACCOUNTS)], seed)
     profiles = hash_texts([profile_name(number) for number in range(PROFILES)], seed)
-    made = np.linspace(0, [size.identities, size.facts, size.pairs], records + 1).astype(np.int64)
+    made = _schedule(size)
+    records = len(made) - 1
+    known = np.zeros(0, np.uint64)  # profiles with a visitor
     for n in range(records):
         identities, facts, pairs = (made[n + 1] - made[n]).tolist()
         held = _facts(rng, (accounts, profiles), int(made[n, 1]), (facts, max(identities, 1)))
         held["occurred_at"] = end_us - rng.integers(0, FACT_DAYS * DAY_US, facts)
         registers, persons = _pairs(rng, int(made[n, 2]), pairs, end_us)
+        known = np.append(known, profile_keys([(one.account_id, one.stands_for) for one in registers], seed))
         first = int(made[n, 0])
         yield Record(
             rules=rules,
@@ -76,6 +83,7 @@ def history(size: Size, rules: Rules, seed: int, end_us: int) -> Iterator[Record
             payloads=rng.integers(1, 1 << 63, identities, dtype=np.uint64),
             origins=np.arange(first, first + identities, dtype=np.uint64) | np.uint64(1 << OFFSET_BITS),
             facts=held,
+            holders=_holders(held, known),
             labels=[Label(_account(0), f"c-old-{number}", "email") for number in range(_LABELS if n == 0 else 0)],
             registers=registers,
             persons=persons,
@@ -110,13 +118,30 @@ def slabs(part: list[tuple[str, bytes]], offsets: dict[str, int], arrived_ms: in
     for topic, value in part:
         by_topic.setdefault(topic, []).append(value)
     made = []
-    for topic in sorted(by_topic):
+    for topic in sorted(by_topic, key=TOPICS.index):
         values = by_topic[topic]
         for at in range(0, len(values), slab_events):
             held = values[at : at + slab_events]
             made.append(Slab(topic, offsets.get(topic, 0), arrived_ms, held))
             offsets[topic] = offsets.get(topic, 0) + len(held)
     return made
+
+
+def _schedule(size: Size) -> npt.NDArray[np.int64]:
+    """Identities, facts and pairs made before each record; pairs first, so that a fact finds its person as it stays."""
+    records = max(RECORDS_MIN, -(-max(size.identities, size.facts) // RECORD_EVENTS))
+    part = np.linspace(0, 1, records + 1)
+    parts = [part, np.clip((part - PAIRS_PART) / (1 - PAIRS_PART), 0, 1), np.clip(part / PAIRS_PART, 0, 1)]
+    return np.stack([np.round(p * n) for p, n in zip(parts, size, strict=True)], 1).astype(np.int64)
+
+
+def _holders(facts: npt.NDArray[np.void], known: Hashes) -> npt.NDArray[np.void]:
+    """Facts of persons of several profiles: each counts for its person, who is the profile itself."""
+    theirs = facts[np.isin(facts["profile"], known)]
+    found = np.zeros(len(theirs), HOLDERS)
+    found["key"] = mix(theirs["profile"] ^ PERSON_SALT, theirs["fact"])
+    found["number"] = theirs["number"]
+    return found
 
 
 def _account(number: int) -> str:
