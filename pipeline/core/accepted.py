@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.core.context import Context
-from pipeline.core.events import Events
+from pipeline.core.events import Events, valid
 from pipeline.core.hashing import Codes, Hashes, Ints, Mask, hash_column, mix
-from pipeline.core.vocabulary import TypeInfo
-
-_NOTHING = TypeInfo("", "", "", "", False, False)  # of a type that nobody knows: all its rows were rejected before
+from pipeline.core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,13 @@ class Accepted:
     live: Mask  # no test
     account: Codes
     types: Codes
-    infos: list[TypeInfo]  # of `types.values`
+    marks: npt.NDArray[np.uint8]  # of each row's type: `vocabulary.OPENED` and the others
+    channel: Codes  # empty for profile, account and crm types
+    campaign: Codes
     columns: dict[str, pa.Array]
 
     def __len__(self) -> int:
         return len(self.seq)
-
-    def is_verb(self, says: Callable[[TypeInfo], bool]) -> Mask:
-        """Live rows whose type is as asked."""
-        return self.types.mask(says(info) for info in self.infos) & self.live
 
 
 class Keys(NamedTuple):
@@ -54,19 +51,29 @@ class Keys(NamedTuple):
 def accept(events: Events, rows: Ints, keys: Keys, context: Context) -> Accepted:
     """The accepted ones of the decoded rows, ascending."""
     columns = events.take(rows)
-    types = keys.types.take(rows)
+    types, vocabulary = keys.types.take(rows), context.vocabulary
     return Accepted(
         row=rows,
         seq=events.seq[rows],
         origin=events.origin[rows],
         arrived_at=events.arrived_at[rows],
-        occurred_at=events.ints("occurred_at")[rows],
+        occurred_at=events.occurred_at[rows],
         identity=keys.identity[rows],
         profile=mix(hash_column(columns["profile_id"], context.seed), keys.account_hash[rows]),
-        has_profile=columns["profile_id"].is_valid().to_numpy(zero_copy_only=False),
-        live=~events.is_test()[rows],
+        has_profile=valid(columns["profile_id"]),
+        live=~events.is_test[rows],
         account=keys.account.take(rows),
         types=types,
-        infos=[context.vocabulary.types.get(name, _NOTHING) for name in types.values],
+        marks=np.array([vocabulary.marks.get(name, 0) for name in types.values], np.uint8)[types.code],
+        channel=_channels(types, vocabulary),
+        campaign=events.codes("campaign_id").take(rows),
         columns=columns,
     )
+
+
+def _channels(types: Codes, vocabulary: Vocabulary) -> Codes:
+    """The channel of each row, coded by distinct channel; a type that nobody knows has rejected rows alone."""
+    number: dict[str, int] = {}
+    known = [vocabulary.types.get(name) for name in types.values]
+    of_type = [number.setdefault(info.channel if info else "", len(number)) for info in known]
+    return Codes.of(np.array(of_type, np.int32)[types.code], list(number))

@@ -8,6 +8,7 @@ A cycle is judged by the latest plan dated before its end. A plan that says the 
 from __future__ import annotations
 
 import bisect
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,6 +87,7 @@ def judge(plans: tuple[Plan, ...], cycle_end: int) -> Plan | None:
     return plans[at] if at >= 0 else None
 
 
+@functools.lru_cache(16_384)
 def needed(threshold: float, allowance: int) -> int:
     """The least number of activities that reaches a threshold, exactly: 0.8 means eight tenths."""
     return math.ceil(Fraction(str(threshold)) * allowance)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.core.accounts import Accounts, Cycle, Cycles, judge, needed, says_the_same, with_plan
 from pipeline.core.cycles import cycle_of, cycle_starts, month_of
@@ -21,6 +22,7 @@ from pipeline.core.hashing import Codes, Ints, Mask
 from pipeline.core.record import Alert, Allowance, Plan
 from pipeline.core.window import DAY_US
 
+_DENSE_MAX = 1 << 16  # days of all cycles met; above it a sort is cheaper than a count of each
 _NO_PLAN = (1, "UTC")  # anchor day and zone of an account without a plan
 
 
@@ -55,7 +57,9 @@ class Book:
     def is_activity(self, a: Activities) -> Mask:
         """Which rows use up the allowance, by the default set or the account's own."""
         mask = a.types.mask(self._counts(t) for t in a.types.values)[a.rows]
-        for code in np.unique(a.account.code[a.rows]).tolist():
+        if not any(plans[-1].activities is not None for plans in map(self.plans, a.account.values) if plans):
+            return mask
+        for code in _distinct(a.account.code[a.rows]):
             plans = self.plans(a.account.values[code])
             if plans and plans[-1].activities is not None:
                 own = a.types.mask(t in plans[-1].activities for t in a.types.values)
@@ -68,6 +72,8 @@ class Book:
         Accounts with a plan in the batch are counted up to it, its own event included, then after it; all others in one
         go.
         """
+        if not plans:
+            return self._count_activities(a)
         planned = np.isin(a.account.code[a.rows], [a.account.values.index(p.account_id) for _, p in plans])
         counted = [self._count_activities(a._replace(rows=a.rows[~planned]))]
         rows = a.rows[planned]
@@ -89,7 +95,7 @@ class Book:
             return np.zeros(0, np.int64)
         code, occurred_at = a.account.code[a.rows].astype(np.int64), a.occurred_at[a.rows]
         months = month_of(int(occurred_at.min())), month_of(int(occurred_at.max()))
-        present = np.unique(code).tolist()
+        present = _distinct(code)
         starts = [cycle_starts(*self._anchor(a.account.values[c]), *months) for c in present]
         owner = np.repeat(np.array(present, np.int64), [len(s) for s in starts])
         start = np.concatenate(starts)
@@ -237,11 +243,23 @@ def _place(a: Activities, mine: Mask, n: int) -> tuple[int, int]:
     return int(a.seq[row]), int(a.occurred_at[row])
 
 
+def _distinct(code: npt.NDArray[Any]) -> list[int]:
+    """The codes that there are, ascending."""
+    found: list[int] = np.flatnonzero(np.bincount(code)).tolist()
+    return found
+
+
 def _by_day(group: Ints, occurred_at: Ints) -> dict[int, dict[int, int]]:
     """How many of each group occurred on each UTC day."""
     day = occurred_at // DAY_US
     first, span = int(day.min()), int(day.max() - day.min()) + 1
-    keys, counts = np.unique(group * span + day - first, return_counts=True)
+    place = group * span + day - first
+    if place.max() < _DENSE_MAX:
+        each = np.bincount(place)
+        keys = np.flatnonzero(each)
+        counts = each[keys]
+    else:
+        keys, counts = np.unique(place, return_counts=True)
     found: dict[int, dict[int, int]] = {}
     for key, n in zip(keys.tolist(), counts.tolist(), strict=True):
         found.setdefault(key // span, {})[key % span + first] = n

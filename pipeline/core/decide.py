@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.core.accepted import Accepted, accept
 from pipeline.core.allowance import Activities, Book
@@ -32,11 +33,13 @@ from pipeline.core.state import State
 from pipeline.core.uniques import Facts, candidates, decide_uniques
 from pipeline.core.window import DAY_US, stream_times
 
+_FACTS = list(FACTS.names or ())
+
 
 class _Uniques(NamedTuple):
     facts: Facts
     holders: Facts
-    marks: Ints  # of each accepted row: the kinds that it is the first of
+    marks: npt.NDArray[np.uint8]  # of each accepted row: the kinds that it is the first of
     labels: list[Label]  # new ones
     corrections: Facts
     corrected: list[Label]  # of each correction
@@ -58,14 +61,15 @@ def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str =
     for row in people.refused:
         detail = f"a person would have more than {context.rules.person_profiles_max} profiles"
         sifted.faults.add_one(row, Reject.TOO_MANY_PROFILES, detail)
-    accepted = accept(events, np.setdiff1d(sifted.new, people.refused), sifted.keys, context)
+    kept = np.setdiff1d(sifted.new, people.refused) if people.refused else sifted.new
+    accepted = accept(events, kept, sifted.keys, context)
     resolved = resolve(state.persons, people, accepted)
     uniques = _decide_uniques(state, accepted, people, resolved, (day, context))
     book = _open_book(state, day, context)
     cycle_start = _count_allowance(book, accepted, events)
     rows = encode_rows(
         accepted,
-        Decided(resolved.person, uniques.marks.astype(np.uint8), cycle_start),
+        Decided(resolved.person, uniques.marks, cycle_start),
         correction_rows(uniques.corrections, uniques.corrected),
     )
     remembered = np.append(accepted.row, np.array(people.refused, np.int64))
@@ -105,13 +109,11 @@ def _decide_uniques(
         (resolved.keys, resolved.grouped),
         people.regrouped,
     )
-    facts = np.zeros(len(decided.facts), FACTS)
-    for name in FACTS.names or ():
-        facts[name] = decided.facts[name]
+    facts = decided.facts[_FACTS].astype(FACTS)
     facts["label"], labels = label(accepted, facts, state.labels)
-    marks = np.zeros(len(accepted), np.int64)
-    counted = decided.facts[decided.counts]
-    np.bitwise_or.at(marks, counted["row"], counted["kind"] & ~np.uint8(VENDOR))
+    counted = facts[decided.counts]
+    kinds = np.bincount(counted["row"], counted["kind"] & ~np.uint8(VENDOR), len(accepted))  # a row has each kind once
+    marks = kinds.astype(np.uint8)
     known = [*state.labels, *labels] if len(decided.corrections) else []
     corrected = [known[number] for number in decided.corrections["label"].tolist()]
     return _Uniques(facts, decided.holders, marks, labels, decided.corrections, corrected)
@@ -127,13 +129,16 @@ def _open_book(state: State, day: int, context: Context) -> Book:
 
 def _count_allowance(book: Book, accepted: Accepted, events: Events) -> Ints:
     """Count the batch; returns the cycle of every accepted row, UTC microseconds, -1 where none."""
-    order = np.argsort(accepted.seq)
-    rows = order[accepted.live[order]]
+    rows = accepted.live.nonzero()[0]
+    if len(events.groups) > 1:  # else they stand in stream order
+        rows = rows[np.argsort(accepted.seq[rows])]
     activities = Activities(
         rows, accepted.seq, accepted.account, accepted.occurred_at, accepted.arrived_at, accepted.types
     )
-    planned = rows[accepted.types.mask(t == "account_plan_set" for t in accepted.types.values)[rows]]
-    plans = [(int(accepted.seq[row]), _plan(accepted, events, row)) for row in planned.tolist()]
+    plans: list[tuple[int, Plan]] = []
+    if "account_plan_set" in accepted.types.values:
+        planned = rows[accepted.types.mask(t == "account_plan_set" for t in accepted.types.values)[rows]]
+        plans = [(int(accepted.seq[row]), _plan(accepted, events, row)) for row in planned.tolist()]
     counted, starts = book.count_with_plans(activities, plans)
     cycle_start = np.full(len(accepted), -1, np.int64)
     cycle_start[counted] = starts

@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import fastavro
@@ -29,6 +31,7 @@ BODY_BYTES_MAX = 1 << 20  # of one event: empty map entries expand fourfold when
 # Rows of a run that the bulk decoder refuses, below which the reference reads each (6 us) instead of further bisection
 # (20 us a call): the same for one bad row in many, a sixth for a storm of nothing but bad ones.
 REFERENCE_ROWS_MAX = 64
+_BODY = itemgetter(slice(FRAME_BYTES, None))
 
 
 class Fault(NamedTuple):
@@ -64,7 +67,7 @@ class Batch:
 
 
 class _Framed(NamedTuple):
-    seq: list[int]
+    seq: list[Sequence[int]]  # in parts
     bodies: list[bytes]
 
 
@@ -75,12 +78,12 @@ def read(slabs: Sequence[Slab], schemas: Mapping[int, WriterSchema]) -> Batch:
     starts = np.cumsum([0, *sizes])
     origin = np.arange(starts[-1], dtype=np.uint64) + np.repeat(first - starts[:-1].astype(np.uint64), sizes)
     arrived_at = np.repeat(np.array([slab.arrived_ms for slab in slabs], np.int64) * 1000, sizes)
-    batch = Batch([value for slab in slabs for value in slab.values], origin, arrived_at)
+    batch = Batch(list(chain.from_iterable(slab.values for slab in slabs)), origin, arrived_at)
     framed: dict[WriterSchema, _Framed] = {}
     for slab, start in zip(slabs, starts.tolist(), strict=False):
         _unframe(slab, start, schemas, framed, batch.faults)
     for schema, (seq, bodies) in framed.items():
-        batch.groups += _decode(schema, np.array(seq, np.int64), bodies, batch.faults)
+        batch.groups += _decode(schema, np.concatenate(seq, dtype=np.int64), bodies, batch.faults)
     return batch
 
 
@@ -100,19 +103,19 @@ def _unframe(
     """A slab's bodies by schema. A slab of one schema, the usual case, is taken whole."""
     values = slab.values
     if None not in values and max(map(len, values)) <= FRAME_BYTES + BODY_BYTES_MAX:  # type: ignore[arg-type]
-        heads = {value[:FRAME_BYTES] for value in values}  # type: ignore[index]
-        schema = _schema(heads.pop(), slab.topic, schemas) if len(heads) == 1 else None
-        if isinstance(schema, WriterSchema):
+        head = values[0][:FRAME_BYTES]  # type: ignore[index]
+        schema = _schema(head, slab.topic, schemas)
+        if isinstance(schema, WriterSchema) and all(map(bytes.startswith, values, repeat(head))):  # type: ignore[arg-type]
             seq, bodies = framed.setdefault(schema, _Framed([], []))
-            seq.extend(range(start, start + len(values)))
-            bodies.extend([value[FRAME_BYTES:] for value in values])  # type: ignore[index]
+            seq.append(range(start, start + len(values)))
+            bodies.extend(map(_BODY, values))  # type: ignore[arg-type]
             return
     for seq_one, value in enumerate(values, start):
         one = _schema_of(value, slab.topic, schemas)
         if isinstance(one, WriterSchema):
             assert value is not None
             seq, bodies = framed.setdefault(one, _Framed([], []))
-            seq.append(seq_one)
+            seq.append((seq_one,))
             bodies.append(value[FRAME_BYTES:])
         else:
             faults.append(Fault(seq_one, *one))

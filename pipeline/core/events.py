@@ -6,7 +6,8 @@ in the stream; what depends on order asks it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.decode import Batch, Decoded, payload
 from pipeline.core.event_schema import EVENTS
-from pipeline.core.hashing import Hashes, Ints, Mask, hash_bytes
+from pipeline.core.hashing import Codes, Hashes, Ints, Mask, hash_bytes
 
 # Columns as producers write them, with the type that they have here; a schema that lacks one gives nulls.
 FIELDS = {
@@ -29,33 +30,28 @@ FIELDS["occurred_at"] = pa.int64()  # UTC microseconds
 _EMPTY_IS_NULL = frozenset({"event_id", "message_id", "campaign_id", "link", "vendor_type"})
 
 
-class Events(NamedTuple):
-    """One row an event; `origin`, `arrived_at`, `body_hash` and `seq` are numpy columns beside the Arrow ones."""
+@dataclass(frozen=True, slots=True)
+class Events:
+    """One row an event; numpy columns beside the Arrow ones."""
 
     seq: Ints
     origin: Hashes
     arrived_at: Ints
+    occurred_at: Ints
+    is_test: Mask
     body_hash: Hashes
     columns: dict[str, pa.Array]
     groups: list[Decoded]
+    _codes: dict[str, Codes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seq)
 
-    def ints(self, name: str) -> Ints:
-        """A column of whole numbers."""
-        values: Ints = self.columns[name].to_numpy(zero_copy_only=False)
-        return values
-
-    def valid(self, name: str) -> Mask:
-        """Where a column is not null."""
-        mask: Mask = self.columns[name].is_valid().to_numpy(zero_copy_only=False)
-        return mask
-
-    def is_test(self) -> Mask:
-        """The tests."""
-        mask: Mask = self.columns["is_test"].to_numpy(zero_copy_only=False)
-        return mask
+    def codes(self, name: str) -> Codes:
+        """A column of few distinct strings; made once."""
+        if name not in self._codes:
+            self._codes[name] = Codes(self.columns[name])
+        return self._codes[name]
 
     def one(self, row: int) -> dict[str, Any]:
         """A row's event as its producer wrote it, fields of its own schema included."""
@@ -66,31 +62,53 @@ class Events(NamedTuple):
         raise IndexError(row)
 
     def take(self, rows: Ints) -> dict[str, pa.Array]:
-        """The Arrow columns of some rows."""
-        indices = pa.array(rows)
-        return {name: column.take(indices) for name, column in self.columns.items()}
+        """The Arrow columns of some rows, ascending."""
+        if len(rows) == len(self):
+            return self.columns
+        chosen = np.zeros(len(self), bool)
+        chosen[rows] = True
+        mask = pa.array(chosen)
+        return {name: _chosen(column, mask, len(rows)) for name, column in self.columns.items()}
 
 
 def unify(batch: Batch, seed: int) -> Events:
     """All decoded rows of a batch; optional strings that are empty become null."""
-    seq = np.concatenate([np.zeros(0, np.int64), *(g.seq for g in batch.groups)])
-    columns = {name: _column(batch.groups, name, kind) for name, kind in FIELDS.items()}
-    bodies = [body for group in batch.groups for body in group.bodies]
-    return Events(seq, batch.origin[seq], batch.arrived_at[seq], hash_bytes(bodies, seed), columns, batch.groups)
+    groups = batch.groups
+    seq = groups[0].seq if len(groups) == 1 else np.concatenate([np.zeros(0, np.int64), *(g.seq for g in groups)])
+    named = [dict(zip(group.columns.schema.names, group.columns.columns, strict=True)) for group in groups]
+    sizes = [len(group.bodies) for group in groups]
+    columns = {name: _column(named, sizes, name, kind) for name, kind in FIELDS.items()}
+    return Events(
+        seq=seq,
+        origin=batch.origin[seq],
+        arrived_at=batch.arrived_at[seq],
+        occurred_at=columns["occurred_at"].to_numpy(),
+        is_test=columns["is_test"].to_numpy(zero_copy_only=False),
+        body_hash=hash_bytes([body for group in groups for body in group.bodies], seed),
+        columns=columns,
+        groups=groups,
+    )
 
 
-def _column(groups: list[Decoded], name: str, kind: pa.DataType) -> pa.Array:
-    parts = [
-        _typed(group.columns[name], name) if name in group.columns.schema.names else pa.nulls(len(group.bodies), kind)
-        for group in groups
-    ]
-    if not parts:
-        return pa.nulls(0, kind)
-    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+def valid(column: pa.Array) -> Mask:
+    """Where a column is not null."""
+    if not column.null_count:
+        return np.ones(len(column), bool)
+    mask: Mask = column.is_valid().to_numpy(zero_copy_only=False)
+    return mask
 
 
-def _typed(column: pa.Array, name: str) -> pa.Array:
-    if name in _EMPTY_IS_NULL:
-        empty = pc.equal(column, "")
-        return pc.if_else(empty, None, column) if pc.any(empty).as_py() else column
-    return column.view(pa.int64()) if name == "occurred_at" else column
+def _column(named: list[dict[str, pa.Array]], sizes: list[int], name: str, kind: pa.DataType) -> pa.Array:
+    if not any(name in columns for columns in named):
+        return pa.nulls(sum(sizes), kind)
+    given = [columns[name] if name in columns else pa.nulls(n, kind) for columns, n in zip(named, sizes, strict=True)]
+    column = given[0] if len(given) == 1 else pa.concat_arrays(given)
+    if name == "occurred_at":
+        return column.view(kind)
+    if name in _EMPTY_IS_NULL and pc.index(column, "").as_py() >= 0:
+        return pc.if_else(pc.equal(column, ""), None, column)
+    return column
+
+
+def _chosen(column: pa.Array, mask: pa.Array, n: int) -> pa.Array:
+    return column.filter(mask) if column.null_count < len(column) else column[:n]

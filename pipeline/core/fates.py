@@ -45,7 +45,8 @@ def duplicates(events: Events, rows: Ints, remembered: Sequence[bool]) -> list[D
     if not len(rows):
         return []
     topic = topics_of(events.origin[rows]).tolist()
-    source = events.take(rows)["source"].to_pylist()
+    codes = events.codes("source")
+    source = [codes.values[code] for code in codes.code[rows].tolist()]
     counts = Counter(zip(topic, source, remembered, strict=True))
     return [
         Duplicates(TOPICS[t], s, (Duplicate.REMEMBERED if known else Duplicate.SAME_BATCH).value, n)

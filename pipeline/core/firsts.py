@@ -10,58 +10,61 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.accepted import Accepted
 from pipeline.core.hashing import Codes, mix
 from pipeline.core.record import Label
 from pipeline.core.uniques import Facts, Opportunities
+from pipeline.core.vocabulary import BY_VENDOR, CLICKED, NO_LINK, OPENED
 
 _CAMPAIGN_BITS, _CHANNEL_BITS = 21, 8  # of a batch's distinct campaigns and channels
+_CAMPAIGN_MASK, _CHANNEL_MASK = (1 << _CAMPAIGN_BITS) - 1, (1 << _CHANNEL_BITS) - 1
 
 
 def opportunities(accepted: Accepted, seed: int) -> Opportunities:
     """Opens and clicks of somebody, of some message."""
-    columns = accepted.columns
-    message = Codes(pc.coalesce(columns["message_id"], columns["campaign_id"]))
-    about_somebody = accepted.has_profile & (message.code >= 0)
-    opened = accepted.is_verb(lambda i: bool(i.channel) and i.verb in ("opened", "unique_opened"))
-    clicked = accepted.is_verb(lambda i: bool(i.channel) and i.verb in ("clicked", "unique_clicked"))
-    vendor = accepted.is_verb(lambda i: i.verb in ("unique_opened", "unique_clicked"))
-    no_link = accepted.is_verb(lambda i: i.channel == "viber" and i.verb == "unique_clicked")
-    link = Codes(columns["link"])
-    clicked &= about_somebody
+    rows = np.flatnonzero((accepted.marks & (OPENED | CLICKED) != 0) & accepted.has_profile & accepted.live)
+    at = pa.array(rows)
+    message = Codes(_either(accepted.columns["message_id"].take(at), accepted.columns["campaign_id"], at))
+    link, marks = Codes(accepted.columns["link"].take(at)), accepted.marks[rows]
+    clicked = (marks & CLICKED != 0) & (message.code >= 0)
     return Opportunities(
-        opened=opened & about_somebody,
+        row=rows,
+        opened=(marks & OPENED != 0) & (message.code >= 0),
         clicked=clicked,
-        linked=clicked & (link.code >= 0) & ~no_link,
-        vendor=vendor,
-        message=mix(message.hashes(seed), _channels(accepted).hashes(seed)),
+        linked=clicked & (link.code >= 0) & (marks & NO_LINK == 0),
+        vendor=marks & BY_VENDOR != 0,
+        message=mix(message.hashes(seed), accepted.channel.take(rows).hashes(seed)),
         link=link.hashes(seed),
-        profile=accepted.profile,
-        occurred_at=accepted.occurred_at,
-        identity=accepted.identity,
+        profile=accepted.profile[rows],
+        occurred_at=accepted.occurred_at[rows],
+        identity=accepted.identity[rows],
     )
 
 
-def _channels(accepted: Accepted) -> Codes:
-    """The channel of each row, coded by distinct channel."""
-    values = list(dict.fromkeys(info.channel for info in accepted.infos))
-    of_type = np.array([values.index(info.channel) for info in accepted.infos], np.int32)
-    return Codes.of(of_type[accepted.types.code], values)
+def _either(first: pa.Array, second: pa.Array, at: pa.Array) -> pa.Array:
+    """The first column, and where it is null the second at these rows."""
+    return pc.coalesce(first, second.take(at)) if first.null_count else first
 
 
 def label(accepted: Accepted, facts: Facts, known: Mapping[Label, int]) -> tuple[npt.NDArray[np.uint32], list[Label]]:
     """The label number of each fact, and the labels that are new."""
     rows = facts["row"]
-    campaign, channel = Codes(accepted.columns["campaign_id"]), _channels(accepted)
+    campaign, channel = accepted.campaign, accepted.channel
     account = accepted.account.code[rows].astype(np.int64)
     combined = ((account << _CAMPAIGN_BITS) + campaign.code[rows] + 1 << _CHANNEL_BITS) + channel.code[rows]
-    distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    distinct, inverse = np.unique(combined, return_inverse=True)
+    accounts, campaigns, channels = accepted.account.values, [None, *campaign.values], channel.values
     new: dict[Label, int] = {}
-    numbers = np.zeros(len(distinct), np.uint32)
-    for at, row in enumerate(rows[first].tolist()):
-        made = Label(accepted.account.at(row) or "", campaign.at(row), channel.at(row) or "")
-        number = known.get(made)
-        numbers[at] = new.setdefault(made, len(known) + len(new)) if number is None else number
-    return numbers[inverse], list(new)
+    numbers = []
+    for one in distinct.tolist():
+        said = (
+            accounts[one >> _CAMPAIGN_BITS + _CHANNEL_BITS],
+            campaigns[one >> _CHANNEL_BITS & _CAMPAIGN_MASK],
+            channels[one & _CHANNEL_MASK],
+        )
+        number = known.get(said)  # type: ignore[call-overload]  # a Label is a tuple; making one costs twice the look-up
+        numbers.append(new.setdefault(Label(*said), len(known) + len(new)) if number is None else number)
+    return np.array(numbers, np.uint32)[inverse], list(new)

@@ -23,11 +23,14 @@ _U = np.uint64
 
 def mix(x: Hashes, y: Hashes | np.uint64) -> Hashes:
     """splitmix64's finish over two hash columns; never 0, which marks a free slot of a table."""
-    z = (x * _U(0x9E3779B97F4A7C15)) ^ (y + _U(0xD1B54A32D192ED03))
-    z = (z ^ (z >> _U(30))) * _U(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> _U(27))) * _U(0x94D049BB133111EB)
-    mixed: Hashes = np.maximum(z ^ (z >> _U(31)), _U(1))
-    return mixed
+    z: Hashes = x * _U(0x9E3779B97F4A7C15)
+    z ^= y + _U(0xD1B54A32D192ED03)
+    z ^= z >> _U(30)
+    z *= _U(0xBF58476D1CE4E5B9)
+    z ^= z >> _U(27)
+    z *= _U(0x94D049BB133111EB)
+    z ^= z >> _U(31)
+    return np.maximum(z, _U(1), out=z)
 
 
 def hash_bytes(values: Sequence[bytes], seed: int) -> Hashes:
@@ -59,11 +62,11 @@ class Codes:
 
     def hashes(self, seed: int) -> Hashes:
         """xxh3-64 of each row; null hashes like the empty string."""
-        return np.append(hash_texts(self.values, seed), hash_texts([""], seed))[self.code]
+        return hash_texts([*self.values, ""], seed)[self.code]
 
     def mask(self, chosen: Iterable[bool]) -> Mask:
         """A mask of rows from one truth for each distinct value; null rows are false."""
-        return np.append(np.fromiter(chosen, bool, len(self.values)), False)[self.code]
+        return np.array([*chosen, False], bool)[self.code]
 
     @classmethod
     def of(cls, code: npt.NDArray[np.int32], values: list[str]) -> Codes:

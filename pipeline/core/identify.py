@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline.core.events import Events
-from pipeline.core.hashing import Codes, Hashes, Mask, hash_column, mix
+from pipeline.core.events import Events, valid
+from pipeline.core.hashing import Hashes, Mask, hash_column, mix
 
 _NOT_PAYLOAD = frozenset({"event_id", "received_at"})  # what changes from delivery to delivery, and what is minted
 
@@ -34,9 +34,9 @@ def mint(event: Mapping[str, Any]) -> str:
 def identify(events: Events, account: Hashes, rows: Mask, seed: int) -> Hashes:
     """The identity hash of every row; `rows` are those that it is needed for: only they are minted."""
     column = events.columns["event_id"]
-    missing = np.flatnonzero(rows & ~events.valid("event_id"))
+    missing = np.flatnonzero(rows & ~valid(column))
     if len(missing):
         minted = {row: mint(events.one(row)) for row in missing.tolist()}
         column = pa.array([minted.get(row, event_id) for row, event_id in enumerate(column.to_pylist())], pa.string())
-    source = Codes(events.columns["source"]).hashes(seed)
+    source = events.codes("source").hashes(seed)
     return mix(hash_column(column, seed), mix(source, account))

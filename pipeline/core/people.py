@@ -38,6 +38,9 @@ class People(NamedTuple):
     names: list[str]
 
 
+_NOBODY = People([], [], [], None, [])
+
+
 class Resolved(NamedTuple):
     """Of each accepted row: its person's key and whether that had several profiles, both before the batch.
 
@@ -51,10 +54,12 @@ class Resolved(NamedTuple):
 
 def operate(persons: Persons, events: Events, keys: Keys, new: Ints, context: Context) -> People:
     """The merges and splits among the new rows, in stream order; tests are none."""
-    rows = new[keys.types.mask(t in _MOVES for t in keys.types.values)[new] & ~events.is_test()[new]]
+    if _MOVES.keys().isdisjoint(keys.types.values):
+        return _NOBODY
+    rows = new[keys.types.mask(t in _MOVES for t in keys.types.values)[new] & ~events.is_test[new]]
     rows = rows[np.argsort(events.seq[rows])]
     if not len(rows):
-        return People([], [], [], None, [])
+        return _NOBODY
     moves: list[tuple[int, str, Moves, list[Pair]]] = []
     for row in rows.tolist():
         event = events.one(row)
@@ -63,7 +68,7 @@ def operate(persons: Persons, events: Events, keys: Keys, new: Ints, context: Co
         moves.append((row, account, made, [(account, p) for p in (*(p for move in made for p in move), *source)]))
     operations = Operations(persons, context.rules.person_profiles_max, context.seed)
     operations.fetch(dict.fromkeys(pair for *_, named in moves for pair in named))
-    occurred_at = events.ints("occurred_at")
+    occurred_at = events.occurred_at
     refused = []
     for row, account, made, named in moves:
         if operations.move(account, made, (int(occurred_at[row]), int(keys.identity[row]))):

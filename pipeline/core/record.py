@@ -198,7 +198,8 @@ _LISTS: dict[str, type[Any]] = {
     "duplicates": Duplicates,
 }  # fmt: skip
 _AS_THEY_ARE = ("stream_time", "runs", "topics", "partitions", "events")
-_HASHES = frozenset({"identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro
+# Unsigned here, two's complement in Avro.
+_HASHED = {Rules: ("seed_fingerprint",), Register: ("identity",), Plan: ("identity",), Alert: ("plan",)}
 _SCHEMA: Any = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
 _HEAD = fastavro.parse_schema(_SCHEMA | {"name": "Head", "fields": _SCHEMA["fields"][:3]})
 
@@ -287,13 +288,13 @@ def _unsigned(x: int) -> int:
 
 
 def _plain(x: Any) -> dict[str, Any]:
-    row: dict[str, Any] = x._asdict()
-    for name in _HASHES & row.keys():
+    row = dict(zip(x._fields, x, strict=True))
+    for name in _HASHED.get(type(x), ()):
         row[name] = _signed(row[name])
     return row
 
 
 def _typed(kind: type[Any], row: dict[str, Any]) -> Any:
-    for name in _HASHES & row.keys():
+    for name in _HASHED.get(kind, ()):
         row[name] = _unsigned(row[name])
     return kind(**{name: tuple(x) if isinstance(x, list) else x for name, x in row.items()})

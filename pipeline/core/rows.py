@@ -19,7 +19,7 @@ from pipeline.core.hashing import Ints
 from pipeline.core.origins import offsets_of, topics_of
 from pipeline.core.record import Label
 from pipeline.core.uniques import Facts
-from pipeline.core.vocabulary import TOPICS
+from pipeline.core.vocabulary import CONTACT_STATE, TOPICS
 
 _VERBS = {OPEN: "opened", CLICK: "clicked", LINK_CLICK: "clicked"}
 _IPC = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
@@ -52,13 +52,11 @@ def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:
     n = len(accepted)
     seconds = decided.cycle_start // 1_000_000
     is_activity = decided.cycle_start >= 0
-    has_state = accepted.types.mask(info.has_contact_state for info in accepted.infos)
-    channels = pa.array([info.channel for info in accepted.infos], pa.string())
     columns = {
         **accepted.columns,
-        "channel": channels.take(pa.array(accepted.types.code)),
+        "channel": pa.array(accepted.channel.values, pa.string()).take(pa.array(accepted.channel.code)),
         "person_id": decided.person,
-        "identity": np.where(has_state, accepted.identity, np.uint64(0)),
+        "identity": np.where(accepted.marks & CONTACT_STATE, accepted.identity, np.uint64(0)),
         "occurred_at": pa.array(accepted.occurred_at).view(UTC_US),
         "arrived_at": pa.array(accepted.arrived_at // 1000).view(UTC_MS),
         "hits": np.ones(n, np.uint8),

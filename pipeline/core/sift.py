@@ -13,7 +13,7 @@ from pipeline.core.accepted import Keys
 from pipeline.core.context import Context
 from pipeline.core.deduplicate import Copies, deduplicate, forgotten
 from pipeline.core.events import Events
-from pipeline.core.hashing import Codes, Ints
+from pipeline.core.hashing import Ints
 from pipeline.core.identify import identify
 from pipeline.core.origins import place
 from pipeline.core.reasons import Reject
@@ -34,7 +34,7 @@ class Sifted(NamedTuple):
 
 def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted:
     """Part a batch's decoded rows; `stream` is the stream's time at each place of the batch."""
-    types, account = Codes(events.columns["type"]), Codes(events.columns["account_id"])
+    types, account = events.codes("type"), events.codes("account_id")
     faults = validate(events, types, context.vocabulary)
     before, day = state.stream_time // DAY_US, int(stream[-1]) // DAY_US
     window_days = context.rules.window_days
@@ -43,7 +43,7 @@ def sift(state: State, events: Events, stream: Ints, context: Context) -> Sifted
     identity = identify(events, account_hash, ~faults.bad, context.seed)
     rows = np.flatnonzero(~faults.bad)
     rows = rows[np.argsort(events.seq[rows], kind="stable")]
-    gone = forgotten(before, day, window_days)
+    gone = state.gone | forgotten(before, day, window_days)
     copies = deduplicate(state.seen, gone, identity[rows], events.body_hash[rows], events.origin[rows])
     _report_conflicts(rows, copies, faults)
     duplicate = ~copies.is_new & ~copies.conflicts
@@ -59,7 +59,7 @@ def refuse(sifted: Sifted, why: str) -> Sifted:
 
 
 def _accept_window(events: Events, stream: Ints, since: int, context: Context, faults: Faults) -> None:
-    occurred_at, rules = events.ints("occurred_at"), context.rules
+    occurred_at, rules = events.occurred_at, context.rules
     late = too_late(occurred_at, stream, rules)
     faults.add(late, Reject.TOO_LATE, f"occurred_at is before the acceptance window of {rules.window_days} days")
     day = np.datetime64(since + 1, "D")

@@ -31,8 +31,9 @@ CORRECTIONS = np.dtype([("identity", "<u8"), ("occurred_at", "<i8"), ("label", "
 
 @dataclass(frozen=True, slots=True)
 class Opportunities:
-    """Rows that may be first: masks by kind and by vendor, and hashes of what they are about, one row an event."""
+    """Events that may be first: their rows, masks by kind and by vendor, and hashes of what they are about."""
 
+    row: Ints  # of the batch; the other columns have an entry for each of these
     opened: Mask
     clicked: Mask
     linked: Mask
@@ -71,7 +72,7 @@ def candidates(o: Opportunities) -> Facts:
     ]
     row = np.concatenate(rows)
     made = np.zeros(len(row), CANDIDATES)
-    made["row"] = row
+    made["row"] = o.row[row]
     made["fact"] = np.concatenate(facts)
     kind = np.repeat(np.array([OPEN, CLICK, LINK_CLICK], np.uint8), [len(r) for r in rows])
     made["kind"] = kind + np.where(o.vendor[row], np.uint8(VENDOR), np.uint8(0))

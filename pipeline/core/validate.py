@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core import refused, zones
+from pipeline.core.context import TOPIC_NUMBER
 from pipeline.core.decode import Fault
-from pipeline.core.events import Events
-from pipeline.core.hashing import Codes, Mask
+from pipeline.core.events import Events, valid
+from pipeline.core.hashing import Codes, Ints, Mask
 from pipeline.core.operations import Moves
 from pipeline.core.origins import topics_of
 from pipeline.core.reasons import Reject
@@ -31,6 +32,11 @@ ALLOWANCE_MAX = 10**15  # activities a cycle: a thousand times what a core can c
 THRESHOLDS_MAX = 32  # of a plan
 ACTIVITIES_MAX = 1024  # types of a plan's own set
 
+UTF8_BYTES_MAX = 4  # of one character
+
+_NOBODY = pa.array(sorted(NOBODY))
+# First bytes that a name of nobody can have: of one, whatever the case, of white space, or of what is not ASCII.
+_BEGINS = np.array([n > 127 or chr(n).lower() in {name[:1] for name in NOBODY} or chr(n).isspace() for n in range(256)])
 _KEPT_IDS = ("account_id", "source", "profile_id", "campaign_id")
 
 Why = tuple[Reject, str]
@@ -66,16 +72,11 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
     faults = Faults(events)
     _take_refused(events, types, faults)
     _check_types(events, types, vocabulary, faults)
-    for name in ("account_id", "source"):
-        faults.add(_mask(pc.equal(events.columns[name], "")), Reject.MISSING_FIELD, name)
-    for name in _KEPT_IDS:
-        too_long = _mask(pc.greater(pc.binary_length(events.columns[name]), ID_BYTES_MAX))
-        faults.add(too_long, Reject.IMPOSSIBLE_FIELD, f"{name} has more than {ID_BYTES_MAX} bytes")
-    names = pc.utf8_lower(pc.utf8_trim_whitespace(events.columns["profile_id"]))
-    nobody = _mask(pc.and_(pc.is_in(names, pa.array(sorted(NOBODY))), pc.is_valid(names)))
-    faults.add(nobody, Reject.NOBODY, "profile_id")
+    _check_ids(events, faults)
     plan: _Check = functools.partial(plan_fault, vocabulary)
     checks = {"profile_merged": merge_fault, "profile_split": split_fault, "account_plan_set": plan}
+    if checks.keys().isdisjoint(types.values):
+        return faults
     for row in np.flatnonzero(types.mask(t in checks for t in types.values) & ~faults.bad).tolist():
         if why := checks[types.at(row) or ""](events.one(row)):
             faults.add_one(row, *why)
@@ -84,9 +85,9 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
 
 def _take_refused(events: Events, types: Codes, faults: Faults) -> None:
     """What a collector refused, for the reason it gave. Told otherwise than it tells it, the type is an unknown one."""
-    rows = types.mask(name == refused.TYPE for name in types.values)
-    if not rows.any():
+    if refused.TYPE not in types.values:
         return
+    rows = types.mask(name == refused.TYPE for name in types.values)
     rows &= topics_of(events.origin) == TOPICS.index(refused.TOPIC)
     for row in np.flatnonzero(rows).tolist():
         said = refused.read(dict(events.columns["properties"][row].as_py() or ()))
@@ -96,6 +97,10 @@ def _take_refused(events: Events, types: Codes, faults: Faults) -> None:
 
 def _check_types(events: Events, types: Codes, vocabulary: Vocabulary, faults: Faults) -> None:
     topic = topics_of(events.origin)
+    known = [vocabulary.types.get(name) for name in types.values]
+    expected = np.array([TOPIC_NUMBER[info.topic] if info else -1 for info in known], np.int64)
+    if (expected[types.code] == topic).all():
+        return
     for code, name in enumerate(types.values):
         rows = types.code == code
         info = vocabulary.types.get(name)
@@ -105,9 +110,45 @@ def _check_types(events: Events, types: Codes, vocabulary: Vocabulary, faults: F
             faults.add(wrong, Reject.WRONG_TOPIC, f"type {name} belongs on {info.topic}")
 
 
-def _mask(column: pa.Array) -> Mask:
-    mask: Mask = pc.fill_null(column, False).to_numpy(zero_copy_only=False)
-    return mask
+def _check_ids(events: Events, faults: Faults) -> None:
+    for name in ("account_id", "source"):
+        codes = events.codes(name)
+        if "" in codes.values:
+            faults.add(codes.mask(value == "" for value in codes.values), Reject.MISSING_FIELD, name)
+    profile = events.columns["profile_id"]
+    starts, ends = _ends(profile)
+    for name in _KEPT_IDS:
+        detail = f"{name} has more than {ID_BYTES_MAX} bytes"
+        if name == "profile_id":
+            faults.add(ends - starts > ID_BYTES_MAX, Reject.IMPOSSIBLE_FIELD, detail)
+        elif max(map(len, (codes := events.codes(name)).values), default=0) > ID_BYTES_MAX // UTF8_BYTES_MAX:
+            too_long = codes.mask(len(value.encode()) > ID_BYTES_MAX for value in codes.values)
+            faults.add(too_long, Reject.IMPOSSIBLE_FIELD, detail)
+    faults.add(_nobody(profile, starts, ends), Reject.NOBODY, "profile_id")
+
+
+def _ends(column: pa.Array) -> tuple[Ints, Ints]:
+    """Where each string's bytes begin and end; a null has none."""
+    if not len(column):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+    starts, ends = offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64)
+    return starts, np.where(valid(column), ends, starts)
+
+
+def _nobody(column: pa.Array, starts: Ints, ends: Ints) -> Mask:
+    """Names that name nobody; those whose first byte begins none, nor space around one, are not looked at."""
+    found = valid(column)
+    if not len(column):
+        return found
+    octets = np.frombuffer(column.buffers()[2] or b"\0", np.uint8)
+    may = found & (_BEGINS[octets[np.minimum(starts, len(octets) - 1)]] | (starts == ends))
+    rows = np.flatnonzero(may)
+    found = np.zeros(len(column), bool)
+    if len(rows):
+        names = pc.utf8_lower(pc.utf8_trim_whitespace(column.take(pa.array(rows))))
+        found[rows] = pc.is_in(names, _NOBODY).to_numpy(zero_copy_only=False)
+    return found
 
 
 def merge_moves(event: dict[str, Any]) -> Moves:

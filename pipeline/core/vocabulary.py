@@ -19,6 +19,13 @@ CHANNELS = ("email", "sms", "push", "telegram", "whatsapp", "viber", "popup", "w
 TOPICS = (*(f"events.{channel}" for channel in CHANNELS), "events.profile", "events.account", "events.crm")
 ANY_KEY = "*"  # a vendor's key for whatever an account names itself
 
+# What the rules ask of a type, as bits: see `Vocabulary.marks`.
+OPENED = 1  # may be the first open of a message on its channel; a vendor's unique event is one too
+CLICKED = 2
+BY_VENDOR = 4  # a vendor's unique event
+NO_LINK = 8  # a click that is never about a link: Viber's unique one
+CONTACT_STATE = 16  # see `TypeInfo.has_contact_state`
+
 # Verbs of channel types that say something about a contact: docs/decisions/contact-state.md.
 _STATE_VERBS = frozenset(
     {"delivered", "soft_bounced", "hard_bounced", "subscribed", "unsubscribed", "blocked", "unblocked", "paused"}
@@ -48,6 +55,19 @@ class TypeInfo(NamedTuple):
         """Whether it may say something about a contact, so that ties between such events matter."""
         return self.verb in _STATE_VERBS if self.channel else self.topic in ("events.profile", "events.crm")
 
+    @property
+    def marks(self) -> int:
+        """The bits above that the type has."""
+        raw = self.verb.removeprefix("unique_") if self.channel else ""
+        by_vendor = self.verb in ("unique_opened", "unique_clicked")
+        return (
+            OPENED * (raw == "opened")
+            + CLICKED * (raw == "clicked")
+            + BY_VENDOR * by_vendor
+            + NO_LINK * (by_vendor and self.channel == "viber" and raw == "clicked")
+            + CONTACT_STATE * self.has_contact_state
+        )
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -60,6 +80,11 @@ class Vocabulary:
     def default_activities(self) -> frozenset[str]:
         """The types that use up the allowance of an account whose plan names no other set."""
         return frozenset(name for name, info in self.types.items() if info.activity)
+
+    @functools.cached_property
+    def marks(self) -> Mapping[str, int]:
+        """The bits of each type; looked up for each batch's types."""
+        return {name: info.marks for name, info in self.types.items()}
 
     def type_of(self, vendor: str, group: str, key: str) -> str | None:
         """The canonical type of a vendor's key; a group's `*` takes every key without a row; None where unknown."""

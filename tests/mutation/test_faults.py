@@ -14,7 +14,7 @@ from tests.mutation.trial import Verdict
 
 FAULTS_MIN = 40
 # What decides nothing: names of reasons, fields and columns, and what only carries others.
-WITHOUT_RULES = {"__init__", "reasons", "event_schema", "events", "context", "vocabulary"}
+WITHOUT_RULES = {"__init__", "reasons", "event_schema", "events", "context"}
 
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)

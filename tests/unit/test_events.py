@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.decode import read
-from pipeline.core.events import FIELDS, Events, unify
+from pipeline.core.events import FIELDS, Events, unify, valid
 from tests.events import NOON_US, SCHEMAS, SEED, Event, event, merge, plan, slab, topic_of
 
 SENT = event("email_sent", profile_id="p", link="l", event_id="1", properties={"k": "v"})
@@ -24,7 +24,7 @@ def test_rows_of_all_schemas_have_the_same_columns_and_know_their_place() -> Non
     in_order = sorted(range(5), key=lambda row: events.seq[row])
     assert [events.columns["type"][row].as_py() for row in in_order] == [one["type"] for one in sent]
     assert [events.one(row) for row in in_order] == sent
-    assert events.ints("occurred_at").tolist() == [NOON_US] * 5
+    assert events.occurred_at.tolist() == [NOON_US] * 5
     for name, column in events.columns.items():
         assert len(column) == 5
         assert column.type == FIELDS[name]
@@ -40,7 +40,7 @@ def test_a_schema_that_lacks_a_field_gives_nulls() -> None:
 def test_an_empty_optional_string_is_null(field: str) -> None:
     events = unified(event("email_sent", **{field: ""}), event("email_sent", **{field: "x"}))
     assert events.columns[field].to_pylist() == [None, "x"]
-    assert events.valid(field).tolist() == [False, True]
+    assert valid(events.columns[field]).tolist() == [False, True]
 
 
 def test_an_empty_profile_is_not_null_it_names_nobody() -> None:
