@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import rfc3339
 from pipeline.core import zones
 from pipeline.core.reasons import Reject
-from pipeline.core.vocabulary import Vocabulary
+from pipeline.core.vocabulary import Vocabulary, load
 
 LINE = "line"  # the field of a fault that means the whole line
 ID_BYTES_MAX = 512  # of an id that the pipeline keeps, as in its own validation
@@ -21,10 +21,14 @@ THRESHOLDS_MAX = 32
 ACTIVITIES_MAX = 1024
 DEFAULT_THRESHOLDS = [0.8, 0.9, 1.0]
 _LONG_TEXT = 60  # characters of a value that a message repeats
-# What looks like a key of a vocabulary: no address and no phone does.
+# What looks like a key, of a field or an event: no address, no phone and no written name does.
 KEY_CHARACTERS_MAX = 64
-_KEY = re.compile(r"[A-Za-z0-9_/.-]+(?: [A-Za-z0-9_/.-]+)*")
+KEY_DIGITS_MAX = 3
+_KEY = re.compile(r"[a-z0-9_/.:-][A-Za-z0-9_/.:-]*")  # a name in writing begins with a capital, or has a blank
+_SPELLED = re.compile(r"[A-Za-z0-9_/.:-]+(?: [A-Za-z0-9_/.:-]+)*")  # a key as some tools print it: Hard Bounce
 _DIGIT = re.compile(r"[0-9]")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_NAMES = frozenset({"max"})  # words of the vocabulary that people are called
 
 # A checker takes the field's name and its value, neither null nor empty, and returns what Avro gets.
 Checker = Callable[[str, Any], Any]
@@ -94,38 +98,70 @@ def _checker(name: str, kind: Any, vocabulary: Vocabulary) -> Checker:
 
 
 def kind_of(value: object) -> str:
-    """What a JSON value is, in words."""
+    """What a JSON value is, without the value."""
     if value is None:
         return "null"
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return "true or false"
     if isinstance(value, int | float):
-        return f"the number {value}"[:_LONG_TEXT]
+        return "a number"
     if isinstance(value, str):
-        return f"the text {value[:_LONG_TEXT]!r}"
+        return "text"
     return "a list" if isinstance(value, list) else "an object"
 
 
-def shown(text: str) -> str:
-    """A value or key of a payload as words of a refusal repeat it; of what does not look like a key its length."""
-    return repr(text) if _is_like_a_key(text) else f"a text of {len(text)} characters"
+def shown(name: str) -> str:
+    """An event's name as words of a refusal repeat it: where it has the vocabulary's words; else its length alone.
+
+    A mapping that is wrong puts a contact's name there: such a one is no key, or has no word of the vocabulary.
+    """
+    words = _words(name)
+    ours = words & _vocabulary_words()
+    is_told = (_is_like(_SPELLED, name) and ours == words) or _is_like(_KEY, name)
+    return repr(name) if ours and is_told else _length(name)
 
 
 def shown_place(key: str, within: str = "") -> str:
-    """Where a key of a payload is, as words of a refusal say it."""
-    if not _is_like_a_key(key):
-        return f"{within}: {shown(key)}" if within else shown(key)
+    """Where a key of a payload is, as words of a refusal say it; of what does not look like a key its length alone."""
+    if not _is_like(_KEY, key):
+        return f"{within}: {_length(key)}" if within else _length(key)
     return f"{within}.{key}" if within else key
 
 
-def _is_like_a_key(text: str) -> bool:
-    return len(text) <= KEY_CHARACTERS_MAX and _KEY.fullmatch(text) is not None and len(_DIGIT.findall(text)) <= 3
+def _is_like(pattern: re.Pattern[str], text: str) -> bool:
+    if len(text) > KEY_CHARACTERS_MAX or len(_DIGIT.findall(text)) > KEY_DIGITS_MAX:
+        return False
+    return pattern.fullmatch(text) is not None
+
+
+def _length(text: str) -> str:
+    return f"a text of {len(text)} characters"
+
+
+def _words(key: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(key)}
+
+
+@functools.cache
+def _vocabulary_words() -> frozenset[str]:
+    """Those of its types and of the vendors' keys, but for such as are people's names."""
+    known = load()
+    keys = [*known.types, *(place for _, place in known.vendors)]
+    return frozenset(word for key in keys for word in _words(key)) - _NAMES
 
 
 def unlike(name: str, must: str, value: object, place: str | None = None) -> Wrong:
     """The fault of a value of another kind; `place`: the name as quiet words have it, where they have another."""
-    quiet = "text" if isinstance(value, str) else "a number" if type(value) in (int, float) else kind_of(value)
-    return Wrong(name, f"{must}; is {kind_of(value)}", quiet=f"{place or name} {must}; is {quiet}")
+    return Wrong(name, f"{must}; is {_told(value)}", quiet=f"{place or name} {must}; is {kind_of(value)}")
+
+
+def _told(value: object) -> str:
+    """What a JSON value is, with the beginning of a text or number: for who has the file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"[:_LONG_TEXT]
+    return f"the text {value[:_LONG_TEXT]!r}" if isinstance(value, str) else kind_of(value)
 
 
 def instant(name: str, value: Any) -> int:

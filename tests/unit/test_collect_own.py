@@ -252,7 +252,7 @@ def test_the_words_of_a_refusal_repeat_no_contact(wrong: Callable[[str], dict[st
 def test_the_words_of_a_refusal_repeat_what_looks_like_a_key() -> None:
     assert "'email_opend' is unknown; near it: email_opened" in refusal({**OPENED, "type": "email_opend"}, AT).detail
     assert refusal({**OPENED, "mesage_id": "m"}, AT).detail.startswith("mesage_id is no field of an event; near it: m")
-    assert refusal({**OPENED, "properties": {"order id": 5}}, AT).detail.startswith("properties.order id must be text")
+    assert refusal({**OPENED, "properties": {"order_id": 5}}, AT).detail.startswith("properties.order_id must be text")
     assert refusal({**OPENED, "properties": {"a@b": 5}}, AT).detail.startswith(
         "properties: a text of 3 characters must"
     )

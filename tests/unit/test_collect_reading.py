@@ -11,7 +11,7 @@ from connectors.collect import template_body
 from connectors.collect.default_types import canonical
 from connectors.collect.reading import Reading, Unfit, first_somebody
 from connectors.collect.template_body import Part
-from connectors.producer.fields import shown
+from connectors.producer.fields import shown, shown_place
 from pipeline.core import vocabulary
 from pipeline.core.validate import ID_BYTES_MAX
 from tests.written_samples import endpoint
@@ -89,7 +89,7 @@ def test_types_that_an_endpoint_may_name() -> None:
     assert not any(canonical(name) for name in names)
 
 
-KEYS = ["hard_bounce", "Hard Bounce", "email/click", "a1.b2-c3", "x", "a" * 64]
+KEYS = ["hard_bounce", "Hard Bounce", "email/click", "hardBounce", "email_bakced", "push.a1:b2-c3", "open_" + "a" * 59]
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -99,10 +99,39 @@ def test_words_repeat_what_looks_like_a_vendors_key(key: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " a", "a ", "a  b", "a1234", "1 2 3 4", "a@b", "a%40b", "\uff20", "a\n", "ключ", "\u0661", "a" * 65, "a+b"],
+    [
+        "",
+        " a",
+        "a ",
+        "a  b",
+        "a1234",
+        "1 2 3 4",
+        "a@b",
+        "a%40b",
+        "\uff20",
+        "a\n",
+        "ключ",
+        "\u0661",
+        "open" + "a" * 61,
+        "a+b",
+    ],
 )
 def test_words_tell_of_what_does_not_its_length_alone(text: str) -> None:
     assert shown(text) == f"a text of {len(text)} characters"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Anna Smith", "anna smith", "Anna", "anna", "anna.smith", "anna-smith", "AnnaSmith", "Anna_Sent", "Max Sent"],
+)
+def test_words_repeat_no_name_of_a_contact(name: str) -> None:
+    assert shown(name) == f"a text of {len(name)} characters"
+
+
+@pytest.mark.parametrize("key", ["Anna Smith", "Anna", "ANNA", "anna smith", "a@b", "79991234567"])
+def test_words_say_of_a_place_whose_key_may_be_a_contacts_its_length(key: str) -> None:
+    assert shown_place(key, "properties") == f"properties: a text of {len(key)} characters"
+    assert shown_place("customerId", "properties") == "properties.customerId"
 
 
 def test_every_vendors_keys_look_like_keys() -> None:

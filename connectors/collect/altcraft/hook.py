@@ -12,6 +12,7 @@ from connectors.collect.endpoint import Endpoint
 from connectors.collect.instants import instant
 from connectors.collect.pointers import ABSENT, at
 from connectors.collect.reading import Unfit
+from connectors.producer.fields import kind_of
 from pipeline.core.reasons import Reject
 from pipeline.core.validate import ID_BYTES_MAX, is_nobody
 
@@ -143,16 +144,3 @@ def somebody(name: str, value: object) -> str | None:
 def impossible(name: str, why: str) -> Unfit:
     """The refusal of a field that is there and wrong."""
     return Unfit(Reject.IMPOSSIBLE_FIELD, f"{name} {why}")
-
-
-def kind_of(value: object) -> str:
-    """What a JSON value is, without the value."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "text"
-    return "a list" if isinstance(value, list) else "an object"

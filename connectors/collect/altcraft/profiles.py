@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.collect.altcraft.hook import Hook, id_text, impossible, kind_of, somebody
+from connectors.collect.altcraft.hook import Hook, id_text, impossible, somebody
 from connectors.collect.pointers import ABSENT
 from connectors.collect.reading import Unfit
+from connectors.producer.fields import kind_of
 from pipeline.core import validate
 from pipeline.core.reasons import Reject
 

@@ -101,11 +101,13 @@ def _said(named: str | None, endpoint: Endpoint) -> Said:
         return Said(None, default)
     if named == keys.NO_TYPE:
         raise Unfit(Reject.UNKNOWN_TYPE, "the row has no type: name its column in the endpoint's fields (event=COLUMN)")
-    key = keys.normal(named or endpoint.event or keys.CALL)
+    name = named or endpoint.event or keys.CALL
+    key = keys.normal(name)
     type_ = keys.type_of(key)
     if type_ is None:
         raise Unfit(
-            Reject.UNKNOWN_TYPE, f"event {shown(key)} is no event of Connectif's list: see docs/vendors/connectif.md"
+            Reject.UNKNOWN_TYPE,
+            f"event {shown(name.lower())} is no event of Connectif's list: see docs/vendors/connectif.md",
         )
     return Said(key, type_)
 
