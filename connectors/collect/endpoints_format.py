@@ -40,8 +40,8 @@ class Broken(ValueError):
 
 def encode(endpoints: Sequence[Endpoint]) -> bytes:
     """The file of these endpoints."""
-    written = {"format": FORMAT, "endpoints": [_written(one) for one in endpoints]}
-    return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode()
+    table = {"format": FORMAT, "endpoints": [written(one) for one in endpoints]}
+    return (json.dumps(table, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode(content: bytes) -> tuple[Endpoint, ...]:
@@ -64,7 +64,8 @@ def decode(content: bytes) -> tuple[Endpoint, ...]:
     return found
 
 
-def _written(one: Endpoint) -> dict[str, Any]:
+def written(one: Endpoint) -> dict[str, Any]:
+    """An endpoint as JSON, with the digests of its keys."""
     return {
         "id": one.id,
         "vendor": one.vendor,

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from connectors.collect import credentials, paste
 from connectors.collect.endpoint import Credential, Endpoint
-from pipeline import rfc3339
+from connectors.collect.endpoints_format import written
 from pipeline.cli import console
 from pipeline.cli.endpoints_options import name
 
 _COLUMNS = ("id", "vendor", "account", "source", "event", "key", "keys", "allow", "created_at")
 _FIELDS = ("id", "vendor", "account", "source", "event", "time_zone", "fields", "allow", "created_at")
+_KEY_FIELDS = ("id", "kind", "name", "created_at", "expires_at")  # no digest: it would be shown
 
 
 class Secret:
@@ -55,7 +56,7 @@ def tell(told: Told, format_: console.Format) -> None:
         return
     facts = _facts(endpoint, told.now_us)
     console.table([{"field": one, "value": _cell(facts[one])} for one in _FIELDS], ("field", "value"))
-    console.table(facts["credentials"], ("id", "kind", "name", "created_at", "expires_at", "live"), title="Keys")
+    console.table(facts["credentials"], (*_KEY_FIELDS, "live"), title="Keys")
     if shown is not None:
         lines = [f"URL: {shown.url}", "", "How to authenticate:", *(f"  {one}" for one in shown.authenticate), ""]
         lines += ["What to set there:", *(f"  {one}" for one in shown.steps)]
@@ -93,28 +94,12 @@ def secret_file(path: Path | None) -> Iterator[Path | None]:
 
 
 def _facts(one: Endpoint, now_us: int) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "vendor": one.vendor,
-        "account": one.account,
-        "source": one.source,
-        "event": one.event,
-        "time_zone": one.time_zone,
-        "fields": dict(one.fields),
-        "allow": list(one.allow),
-        "created_at": rfc3339.text(one.created_at),
-        "credentials": [
-            {
-                "id": key.id,
-                "kind": name(key.kind),
-                "name": key.name,
-                "created_at": rfc3339.text(key.created_at),
-                "expires_at": None if key.expires_at is None else rfc3339.text(key.expires_at),
-                "live": credentials.is_live(key, now_us),
-            }
-            for key in one.credentials
-        ],
-    }
+    """What the file has of it, but for digests, and which of its keys are live."""
+    facts = written(one)
+    told = [{field: key[field] for field in _KEY_FIELDS} for key in facts["credentials"]]
+    for key, said in zip(one.credentials, told, strict=True):
+        said |= {"kind": name(key.kind), "live": credentials.is_live(key, now_us)}
+    return facts | {"credentials": told}
 
 
 def _row(one: Endpoint, now_us: int) -> dict[str, object]:
