@@ -1,4 +1,4 @@
-"""Altcraft's hooks become the events that the hand-written expectations name, each with one id and one body."""
+"""Altcraft's hooks to canonical events: samples, what is kept of them, persons, and what is no event."""
 
 from __future__ import annotations
 
@@ -6,83 +6,32 @@ import copy
 import csv
 import json
 from collections.abc import Callable
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 import schemas
-from connectors.collect.altcraft.hook import ROLES
 from connectors.collect.altcraft.rows import KEYS
 from connectors.collect.endpoint import Endpoint
-from connectors.collect.translation import Event, Refusal
-from connectors.collect.vendors import VENDORS
+from connectors.collect.translation import Event
 from pipeline import rfc3339
-from pipeline.cli import endpoints_options as options
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
-from pipeline.event_bytes import encoder
-from pipeline.topics import schema_of
-
-SAMPLES = Path(__file__).parents[1] / "data" / "vendors" / "altcraft"
-ENDPOINT = Endpoint("e1", "altcraft", "acme", "altcraft")
-
-
-def table(name: str) -> list[dict[str, str]]:
-    with (SAMPLES / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-ALTCRAFT = VENDORS["altcraft"]
-EXPECTED, REFUSED = table("expected.tsv"), table("refused.tsv")
-OF_KEYS = sorted(KEYS)
-
-
-def sample(file: str, number: int = 0) -> dict[str, Any]:
-    items = ALTCRAFT.items(json.loads((SAMPLES / file).read_text(encoding="utf-8")))
-    assert items is not None
-    return dict(items[number])
-
-
-def endpoint(**fields: str) -> Endpoint:
-    return Endpoint("e1", "altcraft", "acme", "altcraft", fields=MappingProxyType(fields))
-
-
-def event(item: dict[str, Any], at: Endpoint = ENDPOINT) -> dict[str, Any]:
-    found = ALTCRAFT.translate(item, at)
-    assert isinstance(found, Event), found
-    return found.fields
-
-
-def refusal(item: dict[str, Any], at: Endpoint = ENDPOINT) -> Refusal:
-    found = ALTCRAFT.translate(item, at)
-    assert isinstance(found, Refusal), found
-    return found
-
-
-def body(item: dict[str, Any], at: Endpoint = ENDPOINT) -> bytes:
-    fields = event(item, at) | {"account_id": at.account, "source": at.source}
-    schema = schema_of(vocabulary.load().types[fields["type"]].topic)
-    return encoder(schemas.avro(f"events/{schema}.v1.avsc"))(fields)
-
-
-def put(item: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy with another value at a path of dots."""
-    changed = copy.deepcopy(item)
-    *outer, last = path.split(".")
-    inside = changed
-    for name in outer:
-        inside = inside.setdefault(name, {})
-    inside[last] = value
-    return changed
-
-
-def without(item: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name not in names}
-
-
-# ---------------------------------------------------------------------------------------------------- samples
+from tests.unit.altcraft_world import (
+    ALTCRAFT,
+    CLICK,
+    ENDPOINT,
+    EXPECTED,
+    REFUSED,
+    SAMPLES,
+    body,
+    endpoint,
+    event,
+    put,
+    refusal,
+    sample,
+    without,
+)
 
 
 def test_there_is_a_sample_of_every_key_and_nothing_else() -> None:
@@ -141,76 +90,6 @@ def test_the_vendor_is_known_and_answered_with_200() -> None:
 def test_a_body_is_a_list_or_one_object(document: Any, count: int | None) -> None:
     items = ALTCRAFT.items(document)
     assert (None if items is None else len(items)) == count
-
-
-# ------------------------------------------------------------------------------------------------------- ids
-
-CLICK = sample("click.json")
-RECIPE = [
-    "account_id",
-    "list_id",
-    "event_type",
-    "event_date",
-    "profile_id",
-    "event_data.send_message_id",
-    "event_data.link_url",
-]
-GEOGRAPHY = ("country", "city", "postal_code", "region", "tz", "lat", "lon")
-LEFT_OUT: dict[str, list[Any]] = {
-    "custom_data": [None, {}, {"email": "other@example.org", "name": "Ann"}, 7],
-    "subscription": [None, [], [{"channel": "email", "email": "other@example.org", "status": "unsubscribed"}], "x"],
-    "subscription_hash_id": [None, "ffff", 1],
-    "sends_trying_num": [None, 1, 12],
-    "is_static": [None, True, False],
-    "_xxh": [None, "0000000000000000"],
-    "_md5": [None, "0" * 32],
-    "hook_id": [5],
-    **{f"event_data.{name}": [None, "other", 1.5] for name in GEOGRAPHY},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("path", RECIPE)
-def test_another_value_in_the_recipe_is_another_event(path: str) -> None:
-    other = {"event_type": "uclick", "event_date": "2026-11-16T10:06:06.999999998Z"}.get(path, "other")
-    assert event(put(CLICK, path, other))["event_id"] != event(CLICK)["event_id"]
-
-
-def test_the_text_of_the_time_decides_although_the_microsecond_is_the_same() -> None:
-    one, other = (
-        put(CLICK, "event_date", "2026-11-16T10:06:06.1234561Z"),
-        put(CLICK, "event_date", "2026-11-16T10:06:06.1234562Z"),
-    )
-    assert event(one)["occurred_at"] == event(other)["occurred_at"]
-    assert event(one)["event_id"] != event(other)["event_id"]
-
-
-@pytest.mark.parametrize("path", ["event_data.campaign_id", "event_data.message_id"])
-def test_campaign_and_template_decide_where_there_is_no_sending(path: str) -> None:
-    deliv = sample("deliv.json")
-    assert event(put(deliv, path, 7))["event_id"] != event(deliv)["event_id"]
-    assert event(put(CLICK, path, 7))["event_id"] == event(CLICK)["event_id"]
-
-
-@pytest.mark.parametrize("name", ["_xxh", "_md5"])
-def test_a_hash_of_the_address_decides_where_there_is_no_profile(name: str) -> None:
-    nameless = without(CLICK, "profile_id", *({"_xxh", "_md5"} - {name}))
-    assert event(put(nameless, name, "0" * 16))["event_id"] != event(nameless)["event_id"]
-
-
-@pytest.mark.parametrize("path", LEFT_OUT)
-def test_what_is_left_out_changes_neither_id_nor_body(path: str) -> None:
-    for value in LEFT_OUT[path]:
-        assert body(put(CLICK, path, value)) == body(CLICK)
-
-
-def test_the_account_is_the_endpoints_and_the_vendors_own_is_evidence() -> None:
-    found = event(CLICK)
-    assert not {"account_id", "source"} & set(found)
-    assert found["properties"]["account_id"] == "23"
-    assert found["properties"]["list_id"] == "111"
-
-
-# ------------------------------------------------------------------------------------------------ properties
 
 
 def test_what_has_no_column_is_a_property_and_one_recipients_sending_is_none_of_the_message() -> None:
@@ -279,9 +158,6 @@ def test_promo_codes_imports_and_segments_keep_what_they_say() -> None:
     assert elsewhere["properties"]["segment"] == "7"
 
 
-# --------------------------------------------------------------------------------------------------- persons
-
-
 def test_one_profile_id_in_two_databases_is_two_profiles() -> None:
     assert event(CLICK)["profile_id"] == "111/5a8c045fc1dde44cbf000006"
     assert event(put(CLICK, "list_id", 112))["profile_id"] == "112/5a8c045fc1dde44cbf000006"
@@ -318,83 +194,6 @@ def test_a_deleted_profile_is_refused_unless_the_endpoint_says_who_stands_for_it
 @pytest.mark.parametrize("name", ["0", 0, -1, "null", " None ", "guest", "[object Object]"])
 def test_an_id_that_names_nobody_is_refused_before_its_list_hides_it(name: object) -> None:
     assert refusal(put(CLICK, "profile_id", name)).reason == Reject.NOBODY
-
-
-# -------------------------------------------------------------------------------------------- merges, splits
-
-
-def test_a_merge_names_profiles_of_its_list() -> None:
-    found = event(sample("profile_merge.json"))
-    assert found["sources"] == ["111/5a8c045fc1dde44cbfa00001", "111/5a8c045fc1dde44cbfa00002"]
-    assert found["target"] == "111/5a8c045fc1dde44cbf00002e"
-
-
-def test_a_merge_is_read_where_the_endpoint_says() -> None:
-    item = put(sample("profile_merge.json"), "event_data", {"from": [{"id": 1}], "ids": [1, "b"], "to": {"id": 9}})
-    found = event(item, endpoint(sources="/event_data/ids", target="/event_data/to/id"))
-    assert (found["sources"], found["target"]) == (["111/1", "111/b"], "111/9")
-
-
-@pytest.mark.parametrize(
-    ("key", "roles"), [("profile_merge", ["sources", "target"]), ("profile_split", ["split_source", "parts"])]
-)
-def test_what_a_merge_or_split_lacks_is_refused_with_the_name_of_the_setting(key: str, roles: list[str]) -> None:
-    item = sample(f"{key}.json")
-    for role in roles:
-        for nothing in (None, "", []):
-            found = refusal(put(item, f"event_data.{role}", nothing))
-            assert found.reason == Reject.MISSING_FIELD
-            assert f"--field {role}=PLACE" in found.detail
-            assert f"/event_data/{role}" in found.detail
-    assert refusal(put(item, "event_data", {})).reason == Reject.MISSING_FIELD
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "reason"),
-    [
-        ("event_data.sources", "p1", Reject.IMPOSSIBLE_FIELD),
-        ("event_data.sources", [["p1"]], Reject.IMPOSSIBLE_FIELD),
-        ("event_data.sources", [None], Reject.MISSING_FIELD),
-        ("event_data.sources", ["guest"], Reject.NOBODY),
-        ("event_data.target", 0, Reject.NOBODY),
-        ("event_data.target", {"id": 1}, Reject.IMPOSSIBLE_FIELD),
-        ("event_data.target", "5a8c045fc1dde44cbfa00001", Reject.MERGE_WITH_ITSELF),
-    ],
-)
-def test_an_impossible_merge_is_refused(path: str, value: object, reason: Reject) -> None:
-    assert refusal(put(sample("profile_merge.json"), path, value)).reason == reason
-
-
-def test_a_split_names_parts_with_members_or_profiles_alone() -> None:
-    found = event(sample("profile_split.json"))
-    assert found["split_source"] == "111/5a8c045fc1dde44cbf00002f"
-    assert found["parts"][0] == {"target": "111/5a8c045fc1dde44cbfb00001", "members": ["111/5a8c045fc1dde44cbfc00001"]}
-    alone = event(put(sample("profile_split.json"), "event_data.parts", ["a", {"target": 2}]))
-    assert alone["parts"] == [{"target": "111/a", "members": []}, {"target": "111/2", "members": []}]
-
-
-@pytest.mark.parametrize(
-    ("parts", "reason"),
-    [
-        ({"a": 1}, Reject.IMPOSSIBLE_FIELD),
-        ([{}], Reject.MISSING_FIELD),
-        ([{"target": "a", "members": "b"}], Reject.IMPOSSIBLE_FIELD),
-        (["a", "a"], Reject.PROFILE_NAMED_TWICE),
-        (["null"], Reject.NOBODY),
-    ],
-)
-def test_an_impossible_split_is_refused(parts: object, reason: Reject) -> None:
-    assert refusal(put(sample("profile_split.json"), "event_data.parts", parts)).reason == reason
-
-
-@pytest.mark.parametrize("key", ["profile_merge", "profile_split"])
-def test_a_merge_or_split_names_its_profiles_itself_and_may_be_about_none(key: str) -> None:
-    nameless = event(put(without(sample(f"{key}.json"), "_xxh", "_md5"), "profile_id", None))
-    assert nameless["profile_id"] is None
-    assert nameless["type"] == KEYS[key][1]
-
-
-# ------------------------------------------------------------------------------------------ what is no event
 
 
 @pytest.mark.parametrize(
@@ -458,68 +257,3 @@ def test_vibers_own_unique_click_is_about_no_link_and_keeps_it_as_evidence() -> 
     assert found["link"] is None
     assert found["properties"]["link_url"] == sample("viber_uclick.json")["event_data"]["link_url"]
     assert event(sample("viber_click.json"))["link"] == sample("viber_click.json")["event_data"]["link_url"]
-
-
-# -------------------------------------------------------------------------------------------- exported rows
-
-
-def flattened(item: dict[str, Any]) -> dict[str, str]:
-    """The item as columns with dots, as a file has it: all texts, no column for what is not there."""
-    cells: dict[str, str] = {}
-    for name, value in item.items():
-        if name == "event_data":
-            cells |= {f"event_data.{inner}": as_cell(one) for inner, one in value.items()}
-        else:
-            cells[name] = as_cell(value)
-    return cells
-
-
-def as_cell(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value)
-
-
-@pytest.mark.parametrize("key", OF_KEYS)
-def test_an_exported_row_is_the_live_event_byte_for_byte(key: str) -> None:
-    item = sample(f"{key}.json")
-    assert body(dict(ALTCRAFT.row(flattened(item), ENDPOINT))) == body(item)
-
-
-def test_documented_fields_of_event_data_may_stand_without_their_dot() -> None:
-    cells = {name.removeprefix("event_data."): cell for name, cell in flattened(CLICK).items()}
-    assert body(dict(ALTCRAFT.row(cells, ENDPOINT))) == body(CLICK)
-
-
-def test_event_data_may_stand_in_one_column_and_beside_its_dots() -> None:
-    whole = {name: as_cell(value) for name, value in CLICK.items()}
-    assert body(dict(ALTCRAFT.row(whole, ENDPOINT))) == body(CLICK)
-    both = whole | {"event_data.launch_id": "l9"}
-    assert event(dict(ALTCRAFT.row(both, ENDPOINT)))["message_id"] == "1006/l9/17"
-    assert event(dict(ALTCRAFT.row(dict(reversed(both.items())), ENDPOINT)))["message_id"] == "1006/l9/17"
-
-
-@pytest.mark.parametrize("cell", ["", "null"])
-def test_an_empty_profile_in_a_row_is_a_deleted_one(cell: str) -> None:
-    found = refusal(dict(ALTCRAFT.row(flattened(CLICK) | {"profile_id": cell}, ENDPOINT)))
-    assert found.reason == Reject.MISSING_FIELD
-    assert "deleted" in found.detail
-
-
-@pytest.mark.parametrize(
-    ("cell", "is_test"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
-)
-def test_whether_a_row_is_a_test_is_read_as_files_write_it(cell: str, is_test: bool) -> None:
-    assert event(dict(ALTCRAFT.row(flattened(CLICK) | {"is_test": cell}, ENDPOINT)))["is_test"] is is_test
-
-
-def test_an_endpoint_may_name_a_true_id_of_the_event_and_where_a_test_is_told() -> None:
-    at = endpoint(event_id="/event_data/uid", is_test="/event_data/test")
-    found = event(put(put(CLICK, "event_data.uid", "u1"), "event_data.test", True), at)
-    assert (found["event_id"], found["is_test"]) == ("u1", True)
-    assert event(CLICK, at)["event_id"] == event(CLICK)["event_id"]
-
-
-@pytest.mark.parametrize("role", sorted({*ROLES, "event_id", "deleted_profile_id"}))
-def test_every_role_can_be_named_for_an_endpoint(role: str) -> None:
-    assert options.fields([f"{role}=/event_data/place"], "altcraft") == {role: "/event_data/place"}

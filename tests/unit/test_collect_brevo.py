@@ -1,84 +1,35 @@
-"""Brevo's payloads become the events that the expectations name, each with one id and one body."""
+"""Brevo's payloads to canonical events: samples, deliveries, what an event says and of whom."""
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-import schemas
 from connectors.collect.brevo import keys
 from connectors.collect.brevo.rows import NESTING_MAX
-from connectors.collect.endpoint import Endpoint
-from connectors.collect.translation import Event, Refusal
-from connectors.collect.vendors import VENDORS
 from pipeline import rfc3339
 from pipeline.core import vocabulary
 from pipeline.core.reasons import Reject
-from pipeline.event_bytes import encoder
-from pipeline.topics import schema_of
-
-SAMPLES = Path(__file__).parents[1] / "data" / "vendors" / "brevo"
-BREVO = VENDORS["brevo"]
-
-
-def table(name: str) -> list[dict[str, str]]:
-    with (SAMPLES / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-EXPECTED, REFUSED, DUPLICATES = table("expected.tsv"), table("refused.tsv"), table("duplicates.tsv")
-ENDPOINTS = {row["file"]: row for row in table("endpoints.tsv")}
-DOCUMENTED = list(csv.DictReader(schemas.text("vocabulary/vendors/brevo.tsv").splitlines(), delimiter="\t"))
-
-
-def endpoint(default: str | None = None, time_zone: str = "UTC", /, **fields: str) -> Endpoint:
-    return Endpoint("e1", "brevo", "acme", "brevo", default or None, time_zone, MappingProxyType(fields))
-
-
-def endpoint_of(file: str) -> Endpoint:
-    row = ENDPOINTS[file]
-    return endpoint(row["event"], row["time_zone"], **json.loads(row["fields"]))
-
-
-def items(file: str) -> list[Any]:
-    found = BREVO.items(json.loads((SAMPLES / file).read_text(encoding="utf-8")))
-    assert found is not None
-    return found
-
-
-def sample(file: str, number: int = 0) -> dict[str, Any]:
-    return dict(items(file)[number])
-
-
-def event(item: dict[str, Any], at: Endpoint | None = None) -> dict[str, Any]:
-    found = BREVO.translate(item, at or endpoint())
-    assert isinstance(found, Event), found
-    return found.fields
-
-
-def refusal(item: dict[str, Any], at: Endpoint | None = None) -> Refusal:
-    found = BREVO.translate(item, at or endpoint())
-    assert isinstance(found, Refusal), found
-    return found
-
-
-def body(item: dict[str, Any], at: Endpoint | None = None) -> bytes:
-    fields = event(item, at) | {"account_id": "acme", "source": "brevo"}
-    schema = schema_of(vocabulary.load().types[fields["type"]].topic)
-    return encoder(schemas.avro(f"events/{schema}.v1.avsc"))(fields)
-
-
-def without(item: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name not in names}
-
-
-# ---------------------------------------------------------------------------------------------------- samples
+from tests.unit.brevo_world import (
+    BREVO,
+    DOCUMENTED,
+    DUPLICATES,
+    ENDPOINTS,
+    EXPECTED,
+    ONE,
+    REFUSED,
+    SAMPLES,
+    body,
+    endpoint,
+    endpoint_of,
+    event,
+    items,
+    refusal,
+    sample,
+    without,
+)
 
 
 def named(row: dict[str, str]) -> str:
@@ -140,11 +91,6 @@ def test_no_two_expected_events_share_an_identity() -> None:
     assert len(set(ids)) == len(ids)
 
 
-# ---------------------------------------------------------------------------------------------------- deliveries
-
-ONE = sample("email_transactional-clicked.json")
-
-
 @pytest.mark.parametrize(
     ("document", "found"),
     [
@@ -175,216 +121,6 @@ def test_an_event_that_holds_a_list_is_one_event() -> None:
 
 def test_success_is_200_and_later_is_429() -> None:
     assert (BREVO.success, BREVO.try_again) == (200, 429)
-
-
-# ---------------------------------------------------------------------------------------------------- names
-
-SPELLINGS = [
-    ("request", "email_sent"), ("requests", "email_sent"), ("sent", "email_sent"), ("Sent", "email_sent"),
-    ("delivered", "email_delivered"), ("opened", "email_opened"), ("unique_opened", "email_opened"),
-    ("uniqueOpened", "email_opened"), ("Opened", "email_opened"), ("click", "email_clicked"),
-    ("clicks", "email_clicked"), ("clicked", "email_clicked"), ("unsubscribe", "email_unsubscribed"),
-    ("unsubscribed", "email_unsubscribed"), ("soft_bounce", "email_soft_bounced"),
-    ("softBounce", "email_soft_bounced"), ("softBounces", "email_soft_bounced"), ("Soft-Bounce", "email_soft_bounced"),
-    ("hard_bounce", "email_hard_bounced"), ("hardBounces", "email_hard_bounced"), ("proxy_open", "email_proxy_opened"),
-    ("uniqueProxyOpen", "email_proxy_opened"), ("loadedByProxy", "email_proxy_opened"), ("spam", "email_complained"),
-    ("complaint", "email_complained"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "type_"), SPELLINGS)
-@pytest.mark.parametrize("group", keys.EMAILS)
-def test_an_emails_event_is_known_in_every_spelling(group: str, name: str, type_: str) -> None:
-    found = keys.find(group, name)
-    assert found is not None
-    assert found.type == type_
-
-
-def test_the_guide_names_every_spelling() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "vendors" / "brevo.md").read_text(encoding="utf-8")
-    spellings = guide.partition("\nSpellings: ")[2]
-    missing = {name for variants in keys.VARIANTS.values() for name in variants if f"`{name}`" not in spellings}
-    assert not missing
-
-
-@pytest.mark.parametrize(
-    ("item", "at", "told"),
-    [
-        ({"camp_id": 1, "event": "opened"}, endpoint(), "email_marketing/Opened"),
-        ({"camp_id": 1, "message-id": "m", "event": "opened"}, endpoint(), "email_marketing/Opened"),
-        ({"message-id": "m", "msg_status": "sent", "event": "opened"}, endpoint(), "email_transactional/Opened"),
-        ({"msg_status": "sent", "to": "39", "type": "Marketing"}, endpoint(), "sms_marketing/Sent"),
-        ({"msg_status": "sent", "to": "39", "type": "transactional"}, endpoint(), "sms_transactional/Sent"),
-        ({"msg_status": "sent", "to": "39"}, endpoint("sms_marketing"), "sms_marketing/Sent"),
-        ({"msg_status": "clicked", "to": "39"}, endpoint(), "sms_marketing/Clicked"),
-        ({"camp_id": 1, "msg_status": "sent", "to": "39"}, endpoint(), "sms_transactional/Sent"),
-        ({"eventName": "conversationStarted"}, endpoint(), "conversations/conversation_started"),
-        ({"event_name": "voucher_created"}, endpoint("custom"), "loyalty/voucher_created"),
-        ({"event_name": "page_visited"}, endpoint(), "website/page_visited"),
-        ({"event_name": "Rated us"}, endpoint("custom"), "custom/Rated us"),
-        ({}, endpoint("custom/Rated us"), "custom/Rated us"),
-        ({}, endpoint("custom"), "custom/*"),
-        ({"event": "sent", "camp_id": 5}, endpoint("whatsapp"), "whatsapp/Sent"),
-        ({"event": "opened"}, endpoint("email_marketing"), "email_marketing/Opened"),
-        ({"event": "opened"}, endpoint(), "email_transactional/Opened"),
-        ({}, endpoint("push/push_session_started"), "push/push_session_started"),
-        ({}, endpoint("push_session_started"), "push/push_session_started"),
-        ({"subtype": "unsubscribed"}, endpoint("push/push_subscribed"), "push/push_unsubscribed"),
-        ({"event": "form_submitted"}, endpoint("push/push_subscribed"), "forms/form_submitted"),
-        ({"camp_id": 1}, endpoint("email_marketing/Opened"), "email_marketing/Opened"),
-        ({"kind": "pass_installed"}, endpoint(event="kind"), "wallet/pass_installed"),
-    ],
-)
-def test_the_family_is_told_by_the_payload_and_else_by_the_endpoint(
-    item: dict[str, Any], at: Endpoint, told: str
-) -> None:
-    assert event({"email": "a@b.example", "ts_event": 1794787200, **item}, at)["vendor_type"] == told
-
-
-@pytest.mark.parametrize(
-    ("item", "at", "reason"),
-    [
-        ({"camp_id": 1}, endpoint(), Reject.MISSING_FIELD),
-        ({"camp_id": 1}, endpoint("push/push_subscribed"), Reject.MISSING_FIELD),
-        ({}, endpoint("push"), Reject.MISSING_FIELD),
-        ({}, endpoint("Sent"), Reject.UNKNOWN_TYPE),
-        ({}, endpoint("wallet/Sent"), Reject.UNKNOWN_TYPE),
-        ({"event": "delivered", "email": None}, endpoint(), Reject.UNKNOWN_TYPE),
-        ({"message-id": "m", "event": "form_submitted"}, endpoint(), Reject.UNKNOWN_TYPE),
-        ({"message-id": "m", "event": "Rated us"}, endpoint("custom"), Reject.UNKNOWN_TYPE),
-        ({"event_name": "x@y.example 0033612345678"}, endpoint(), Reject.UNKNOWN_TYPE),
-    ],
-)
-def test_what_nobody_names_is_refused(item: dict[str, Any], at: Endpoint, reason: Reject) -> None:
-    found = refusal({"email": "a@b.example", "ts_event": 1794787200, **item}, at)
-    assert found.reason == reason
-    assert "@" not in found.detail
-    assert "0033" not in found.detail
-
-
-# ---------------------------------------------------------------------------------------------------- clocks
-
-
-@pytest.mark.parametrize(
-    ("clocks", "zone", "expected"),
-    [
-        (
-            {"ts_epoch": 1794787200123, "ts_event": 1, "date": "2000-01-01 00:00:00"},
-            "UTC",
-            "2026-11-16T00:00:00.123000Z",
-        ),
-        ({"ts_epoch": 1794787200}, "UTC", "2026-11-16T00:00:00Z"),
-        ({"ts_epoch": "1794787200123"}, "UTC", "2026-11-16T00:00:00.123000Z"),
-        ({"s_epoch": 1794787200123, "ts_event": 1794787201}, "UTC", "2026-11-16T00:00:00.123000Z"),
-        ({"ts_epoch": 17947872, "ts_event": 1794787201}, "UTC", "2026-11-16T00:00:01Z"),
-        ({"ts_event": 1794787201, "date_event": "2026-11-16 09:00:00"}, "Asia/Tokyo", "2026-11-16T00:00:01Z"),
-        ({"date_event": "2026-11-16 09:00:00"}, "Asia/Tokyo", "2026-11-16T00:00:00Z"),
-        ({"date": "2026-11-16 01:00:00", "ts": 1}, "Europe/Paris", "2026-11-16T00:00:00Z"),
-        ({"date": "2026-11-16T01:00:00+01:00"}, "Asia/Tokyo", "2026-11-16T00:00:00Z"),
-        ({"event_date": "2026-11-16T00:00:00.5Z"}, "Asia/Tokyo", "2026-11-16T00:00:00.500000Z"),
-        # 02:30 came twice: the first is meant; and was left out: as if the clock had not changed
-        ({"date": "2026-10-25 02:30:00"}, "Europe/Paris", "2026-10-25T00:30:00Z"),
-        ({"date": "2026-03-29 02:30:00"}, "Europe/Paris", "2026-03-29T01:30:00Z"),
-    ],
-)
-def test_clocks_are_asked_in_their_order_of_trust(clocks: dict[str, Any], zone: str, expected: str) -> None:
-    item = {"message-id": "m", "event": "opened", "email": "a@b.example", **clocks}
-    assert rfc3339.text(event(item, endpoint(None, zone))["occurred_at"]) == expected
-
-
-@pytest.mark.parametrize(
-    ("clocks", "zone", "reason"),
-    [
-        ({"ts": 1794787200}, "UTC", Reject.MISSING_FIELD),
-        ({"ts_epoch": True}, "UTC", Reject.IMPOSSIBLE_FIELD),
-        ({"ts_epoch": 179478720012}, "UTC", Reject.IMPOSSIBLE_FIELD),
-        ({"date": "16/11/2026"}, "UTC", Reject.IMPOSSIBLE_FIELD),
-        ({"date": "2026-11-16 01:00:00"}, "Mars/Olympus", Reject.IMPOSSIBLE_FIELD),
-        ({"date": {"a": 1}}, "UTC", Reject.IMPOSSIBLE_FIELD),
-    ],
-)
-def test_an_event_without_a_readable_clock_is_refused(clocks: dict[str, Any], zone: str, reason: Reject) -> None:
-    item = {"message-id": "m", "event": "opened", "email": "a@b.example", **clocks}
-    assert refusal(item, endpoint(None, zone)).reason == reason
-
-
-def test_a_clock_of_the_endpoints_own_is_asked_first() -> None:
-    item = {"reporting": {"campaignId": 1}, "sent": {"at": 1794787200}, "ts_event": 1}
-    at = endpoint("push/push_notification_clicked", occurred_at="/sent/at", profile_id="/reporting/campaignId")
-    assert rfc3339.text(event(item, at)["occurred_at"]) == "2026-11-16T00:00:00Z"
-
-
-# ---------------------------------------------------------------------------------------------------- identity
-
-
-@pytest.mark.parametrize(
-    ("file", "changes"),
-    [
-        (
-            "email_transactional-clicked.json",
-            {"id": 1, "ts": 2, "mirror_link": "x", "user_agent": "y", "device_used": "z", "tag": "t", "tags": ["t"]}
-            | {"date": "2000-01-01 00:00:00", "ts_event": 1794787200, "event": "clicks"},
-        ),
-        ("email_marketing-clicked.json", {"id": 1, "ts": 2, "tag": "t", "date_event": "x", "user_agent": "y"}),
-        ("email_marketing-opened.json", {"segment_ids": [9], "contact_id": 7, "link": "x", "event": "uniqueOpened"}),
-        (
-            "email_transactional-opened.json",
-            {"sending_ip": "192.0.2.8", "contact_id": 7, "link": "", "user_agent": "z"},
-        ),
-        ("sms_transactional-sent.json", {"id": 1, "remaining_credit": 1}),
-        ("loyalty-voucher_created.json", {"contact_properties": {"TIER": "bronze"}, "identifiers": {"contact_id": 0}}),
-        ("conversations-conversation_started.json", {"agent": {"id": "a2"}, "ts": 7}),
-        ("wallet-pass_installed.json", {"ts": 7, "user_agent": "z"}),
-    ],
-)
-def test_what_varies_by_delivery_changes_neither_id_nor_body(file: str, changes: dict[str, Any]) -> None:
-    item, at = sample(file), endpoint_of(file)
-    for name, value in changes.items():
-        assert body({**item, name: value}, at) == body(item, at), name
-    assert body({**item, **changes}, at) == body(item, at)
-
-
-@pytest.mark.parametrize(
-    ("file", "changes"),
-    [
-        (
-            "email_transactional-clicked.json",
-            {"message-id": "m", "email": "z@z.example", "event": "opened", "ts_epoch": 1794787200000, "link": "l"},
-        ),
-        (
-            "email_marketing-clicked.json",
-            {"camp_id": 1, "email": "z@z.example", "event": "sent", "ts_event": 1794787200, "URL": "l"},
-        ),
-        ("sms_marketing-sent.json", {"messageId": 1, "to": "33", "msg_status": "delivered"}),
-        ("sms_marketing-clicked.json", {"messageId": 1, "to": "33", "date": "2026-11-16 01:00:00", "link": "l"}),
-        ("loyalty-voucher_created.json", {"event_id": "other"}),
-        (
-            "conversations-message_received.json",
-            {"conversationId": "c", "message": {"id": "m", "createdAt": 1794787200}},
-        ),
-        ("wallet-pass_installed.json", {"contact_id": 1, "ts_event": 1794787200, "passId": "p", "event": "pass_moved"}),
-        ("ecommerce-order_completed.json", {"id": "another", "amount": 1}),
-    ],
-)
-def test_what_the_recipe_names_changes_the_id(file: str, changes: dict[str, Any]) -> None:
-    item, at = sample(file), endpoint_of(file)
-    ids = [event({**item, name: value}, at)["event_id"] for name, value in changes.items()]
-    assert len({event(item, at)["event_id"], *ids}) == len(ids) + 1
-
-
-def test_an_sms_without_a_message_id_goes_by_its_reference() -> None:
-    item = without(sample("sms_marketing-sent.json"), "messageId")
-    assert event(item)["event_id"] != event({**item, "reference": "other"})["event_id"]
-    assert event(item)["event_id"] == event({**item, "sms_count": 7})["event_id"]
-
-
-def test_a_message_id_is_one_with_and_without_brackets_and_an_address_in_any_case() -> None:
-    item = sample("email_transactional-delivered.json")
-    bare = {**item, "message-id": item["message-id"].strip("<>"), "email": f" {item['email'].upper()}"}
-    assert body(bare) == body(item)
-
-
-# ---------------------------------------------------------------------------------------------------- what it says
 
 
 def test_what_has_no_column_is_kept_and_the_address_is_not_repeated() -> None:
@@ -504,35 +240,3 @@ def test_a_payload_may_be_nested_to_its_bound_and_no_deeper() -> None:
     assert event({**ONE, "extra": nest})["properties"]["extra"].startswith("[[[")
     assert refusal({**ONE, "extra": [nest]}).reason == Reject.UNDECODABLE
     assert event({**without(ONE, "template_id"), "tag": "[" * 100_000})["message_id"] is None
-
-
-# ---------------------------------------------------------------------------------------------------- exported rows
-
-
-def test_a_row_of_an_export_is_the_event_of_its_webhook() -> None:
-    item = sample("email_transactional-clicked.json")
-    cells = {
-        "Event": "clicks", "Email": item["email"], "Message ID": item["message-id"], "ts_epoch": str(item["ts_epoch"]),
-        "Link": item["link"], "Subject": item["subject"], "Template Id": str(item["template_id"]),
-        "Contact ID": str(item["contact_id"]), "Sending IP": item["sending_ip"], "Reason": " ",
-        "x-mailin-custom": item["X-Mailin-custom"],
-    }  # fmt: skip
-    assert body(dict(BREVO.row(cells, endpoint()))) == body(item)
-
-
-def test_a_column_that_the_endpoint_names_is_found_by_that_name() -> None:
-    at = endpoint(None, "Europe/Paris", event="Status", occurred_at="When", email="E-mail", campaign_id="Campaign ID")
-    cells = {"Status": "hardBounces", "When": "2026-11-16 01:00:00", "E-mail": "A@b.example", "Campaign ID": "c9"}
-    fields = event(dict(BREVO.row(cells, at)), at)
-    assert (fields["type"], fields["profile_id"], fields["campaign_id"]) == ("email_hard_bounced", "a@b.example", "c9")
-    assert rfc3339.text(fields["occurred_at"]) == "2026-11-16T00:00:00Z"
-
-
-def test_a_campaigns_column_may_be_spelled_out() -> None:
-    cells = {"event": "clicks", "email": "a@b.example", "Campaign ID": "c9", "ts_event": "1794787200"}
-    assert event(dict(BREVO.row(cells, endpoint())))["campaign_id"] == "c9"
-
-
-def test_a_row_of_sms_has_its_own_message_id() -> None:
-    cells = {"msg_status": "sent", "to": "33", "Message Id": "12", "date": "2026-11-16 01:00:00", "type": "marketing"}
-    assert BREVO.row(cells, endpoint())["messageId"] == "12"

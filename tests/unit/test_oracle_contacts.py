@@ -1,46 +1,15 @@
-"""The oracle's contact state, line by line of docs/decisions/contact-state.md, against sheets worked out by hand."""
+"""The contact sheets of the oracle: attributes, addresses, subscriptions, persons."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.events import NOON_US, Event, event, merge, split
-from tests.oracle.contacts import Contact, activity, contacts, number
-from tests.oracle.persons import is_operation, persons
-
-HOUR = 3_600_000_000
-
-
-def told(*events: Event) -> list[dict[str, Any]]:
-    """The events an hour after one another, unless they say when; ranks in the order given."""
-    at = [NOON_US + n * HOUR if one["occurred_at"] == NOON_US else one["occurred_at"] for n, one in enumerate(events)]
-    return [one | {"occurred_at": when, "rank": n} for n, (one, when) in enumerate(zip(events, at, strict=True))]
-
-
-def sheets(*events: Event) -> dict[tuple[str, str], Contact]:
-    history = told(*events)
-    who = persons([one for one in history if is_operation(one)])
-    return contacts(history, list(range(len(history))), who)
-
-
-def sheet(*events: Event) -> Contact:
-    """The sheet of person p."""
-    return sheets(*events)["acme", "p"]
-
-
-def of(type_name: str, profile: str | None = "p", **properties: str) -> Event:
-    return event(type_name, profile_id=profile, properties=properties)
-
-
-def each(channel: str, *verbs: str) -> list[Event]:
-    return [of(f"{channel}_{verb}") for verb in verbs]
-
-
-def says(profile: str = "p", kind: str = "profile_updated", **attributes: str) -> Event:
-    return event(kind, profile_id=profile, attributes=attributes)
+from tests.oracle.contacts import Contact, activity
+from tests.oracle.persons import persons
+from tests.unit.oracle_contacts_world import HOUR, each, of, says, sheet, sheets, told
 
 
 @pytest.mark.parametrize("key", ["email", "first_name", "last_name", "date_of_birth", "mobile_phone"])
@@ -145,89 +114,6 @@ def test_a_profile_that_only_a_migration_s_source_names_has_no_sheet() -> None:
 def test_a_push_subscription_that_migrates_within_a_person_stays() -> None:
     migrated = of("push_subscription_migrated", "q", from_profile_id="p")
     assert sheet(merge(["q"], "p"), of("push_subscribed"), migrated).web_push
-
-
-def test_points_are_the_last_number_that_was_said() -> None:
-    assert sheet(of("email_sent", points="5"))[10:12] == (None, None)
-    assert sheet(says(points="12.5"))[10:12] == (Decimal("12.5"), NOON_US)
-    said = (
-        says(points="7"),
-        of("crm_balance_updated", points="9.99999"),
-        says(points="many"),
-        of("crm_custom", value="3"),
-    )
-    assert sheet(*said)[10:12] == (Decimal("9.9999"), NOON_US + HOUR)
-    late = says(points="3") | {"occurred_at": NOON_US - 1}
-    assert sheet(*said, late)[10:12] == sheet(*said)[10:12]
-    assert sheet(of("crm_balance_updated", points="9"), event("profile_updated", properties={"points": "4"}))[10] == 9
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("0", "0"),
-        ("-3", "-3"),
-        ("007.50", "7.5"),
-        ("0.00019", "0.0001"),
-        ("-0.00019", "-0.0001"),
-        ("999999999999999999.9999", "999999999999999999.9999"),
-    ],
-)
-def test_a_number_is_cut_off_behind_the_fourth_digit(text: str, expected: str) -> None:
-    assert number(text) == Decimal(expected)
-
-
-@pytest.mark.parametrize(
-    "text", [None, "", " 1", "+1", "1e3", "1,5", "NaN", "inf", "0x1", "1000000000000000000", "--1", "٣"]
-)
-def test_what_is_no_number_is_none(text: str | None) -> None:
-    assert number(text) is None
-
-
-def test_purchases_are_counted_and_summed_up() -> None:
-    assert sheet(of("email_sent"))[12:15] == (0, Decimal(0), None)
-    bought = [of("crm_purchase", value=value) for value in ("10.25", "-0.25", "free", "0.00019")]
-    assert sheet(*bought, of("crm_purchase"), of("crm_custom", value="99"))[12:15] == (
-        5,
-        Decimal("10.0001"),
-        NOON_US + 4 * HOUR,
-    )
-
-
-def added(product: str) -> Event:
-    return of("crm_cart_product_added", product_id=product)
-
-
-def removed(product: str) -> Event:
-    return of("crm_cart_product_removed", product_id=product)
-
-
-def stated(products: str) -> Event:
-    return of("crm_cart_updated", product_ids=products)
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        ([added("b"), added("a"), added("b")], ["a", "b"]),
-        ([added("a"), removed("a")], []),
-        ([removed("a"), added("a")], ["a"]),
-        ([added("a"), of("crm_purchase")], []),
-        ([of("crm_purchase"), added("a")], ["a"]),
-        ([added("a"), stated("c,b")], ["b", "c"]),
-        ([stated("c,b"), removed("c"), added("a")], ["a", "b"]),
-        ([stated("c,b"), removed("z")], ["b", "c"]),
-        ([stated("c,b"), stated("d")], ["d"]),
-        ([stated("c,b"), stated("")], []),
-        ([stated("c,,b,")], ["b", "c"]),
-        ([stated("c"), of("crm_purchase")], []),
-        ([of("crm_purchase"), stated("c")], ["c"]),
-        ([added("a"), of("crm_cart_updated")], ["a"]),
-        ([added("a"), added(""), of("crm_cart_product_removed"), of("crm_cart_abandoned")], ["a"]),
-    ],
-)
-def test_a_cart_is_what_was_stated_and_what_changed_since(events: list[Event], expected: list[str]) -> None:
-    assert sheet(*events).cart == expected
 
 
 def test_segments_are_those_that_were_entered_last() -> None:
