@@ -96,8 +96,8 @@ def once(traffic: str, events: int) -> Found:
         service.close()
         return Found(
             journaled(settings),
-            _segments(folder, settings, SOURCE_TOPICS),
-            _segments(folder, settings, (JOURNAL,)),
+            segments(folder, settings, SOURCE_TOPICS),
+            segments(folder, settings, (JOURNAL,)),
             tables,
             profiles,
         )
@@ -118,7 +118,7 @@ def _await_merges(service: Service) -> None:
         time.sleep(1.0)
 
 
-def _segments(folder: Path, settings: Settings, topics: tuple[str, ...]) -> int:
+def segments(folder: Path, settings: Settings, topics: tuple[str, ...]) -> int:
     """Bytes of the topics' segments."""
     wanted = {physical(settings.topics.prefix, topic) for topic in topics}
     found = [path for path in (folder / "kafka").rglob("*.log") if SEGMENT.match(path.name)]

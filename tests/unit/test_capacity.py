@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_each_rows_formula_has_its_numbers() -> None:
     assert how["peak"] == "8,640,000 events ÷ 86,400 s x 2"
     assert how["disk of Kafka: journal"] == "8,640,000 events x 120 B x 100 days x 3 copies ÷ 0.50"
     assert "69,120,000 identities (7 + 1 days) x 40 B" in how["state of all partitions"]
+
+
+@pytest.mark.parametrize(
+    "what", ["peak", "disk of Kafka: source topics", "disk of Kafka: journal", "disk of ClickHouse", "disk of a worker"]
+)
+def test_a_formula_calculated_anew_gives_its_row(what: str) -> None:
+    (row,) = [row for row in needs(SMALL, KNOWN).rows if row.what == what]
+    sums = row.how.replace(" x ", "*").replace("÷", "/")
+    value = eval(re.sub(r"[^0-9.()*/+]", "", sums))  # digits and signs alone
+    scale = GIB if " B" in row.how else 1
+    assert value / scale == pytest.approx(row.value, rel=0.01)
 
 
 def fast(rate: float, **more: float) -> Load:
@@ -198,12 +210,13 @@ def test_the_command_prints_json_with_load_needs_limits_and_figures() -> None:
     assert {"value", "unit", "what", "source", "date", "commit", "machine"} == set(found["figures"]["worker_us"])
 
 
-def test_the_command_passes_every_option_on() -> None:
+def test_the_command_passes_every_option_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "load", lambda: KNOWN)
     words = "--peak-factor 3 --accounts 7 --largest-account 0.3 --profiles 9 --window-days 5 --remember-days 11"
-    words += " --retention-days 12 --source-days 13 --headroom 0.2 --worker-memory 14 --replicas 2"
+    words += " --retention-days 12 --source-days 13 --headroom 0.2 --latency 99 --worker-memory 14 --replicas 2"
     code, out, _ = run("--events-per-day", "15", *words.split(), "--clickhouse-replicas", "4", "--format", "json")
     assert code == 0
-    assert list(json.loads(out)["load"].values()) == [15, 3, 7, 0.3, 9, 5, 11, 12, 13, 0.2, None, 14, 2, 4]
+    assert list(json.loads(out)["load"].values()) == [15, 3, 7, 0.3, 9, 5, 11, 12, 13, 0.2, 99, 14, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +235,13 @@ def test_a_wrong_option_is_named_and_ends_with_exit_code_2(words: list[str], tol
     code, _, said = run(*words)
     assert code == 2
     assert told in said
+
+
+def test_a_figure_that_nobody_measured_ends_the_command_with_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "load", lambda: Figures({}))
+    code, _, said = run("--events-per-day", "5")
+    assert code == 1
+    assert "tally: facts_an_event has not been measured: `make bench`" in said
 
 
 def test_the_examples_options_are_their_loads() -> None:

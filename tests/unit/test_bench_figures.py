@@ -1,0 +1,66 @@
+"""What benches make of what they counted: bytes on disk by event and profile, the collector beside its floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import load
+from tests.bench import collect_bench, footprint_bench
+from tests.bench.collect_bench import COLLECTOR, FLOOR, Measured
+from tests.bench.footprint_bench import Found, Journaled
+
+TABLES = {"events": (800, 16_000), "intake": (10, 800), "profile_state": (50, 3_000), "person_map": (5, 1_000)}
+FOUND = Found(Journaled(1_000, 800, 200, 40), 90_000, 120_000, TABLES, 400)
+
+
+def test_bytes_are_told_by_what_they_grow_with() -> None:
+    told = {one.name.removeprefix("bulk: "): one.values for one in footprint_bench.figures("bulk", [FOUND, FOUND])}
+    assert told == {
+        "source topics, bytes an event": (90, 90),
+        "journal, bytes an event": (120, 120),
+        "ClickHouse, table events, bytes a row": (20, 20),
+        "ClickHouse, tables that grow with events, bytes an accepted event": (21, 21),
+        "ClickHouse, tables that grow with profiles, bytes a profile": (10, 10),
+        "facts an accepted event": (0.25, 0.25),
+        "merged profiles a profile": (0.1, 0.1),
+        "accepted of those read": (0.8, 0.8),
+    }
+
+
+def test_segments_are_counted_by_topic_without_indexes_and_logs(tmp_path: Path) -> None:
+    settings = load({}, {"TALLY_TOPICS__PREFIX": "shop."}, tmp_path)
+    written = {
+        "shop.journal-0/00000000000000000000.log": 100,
+        "shop.journal-1/00000000000000000100.log": 20,
+        "shop.journal-1/00000000000000000100.index": 1_000,
+        "shop.events.email-0/00000000000000000000.log": 3,
+        "journal-0/00000000000000000000.log": 5_000,
+        "kafka.log": 70_000,
+    }
+    for name, size in written.items():
+        path = tmp_path / "kafka" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    assert footprint_bench.segments(tmp_path, settings, ("journal",)) == 120
+    assert footprint_bench.segments(tmp_path, settings, ("events.email", "events.sms")) == 3
+    with pytest.raises(AssertionError, match=r"no segment of shop\.events\.push"):
+        footprint_bench.segments(tmp_path, settings, ("events.push",))
+
+
+def test_the_collector_stands_beside_kafka_alone_of_the_same_round_and_size() -> None:
+    def of_round(times: float) -> list[Measured]:
+        found = [Measured(COLLECTOR, size, 100.0 * times, 1.0, 2.0, 40.0 * times) for size in (1, 100)]
+        return found + [Measured(FLOOR, size, 400.0 * times, 1.0, 2.0, 1e3 / size * times) for size in (1, 100)]
+
+    told = {one.name: one for one in collect_bench.figures([of_round(1.0), of_round(2.0)])}
+    cpu, rate = told[f"{COLLECTOR}, 100 events a request: CPU"], told[f"{COLLECTOR}, 1 events a request: rate"]
+    assert (cpu.values, cpu.floor, cpu.to_floor) == ((40.0, 80.0), (10.0, 20.0), 4.0)
+    assert (rate.values, rate.floor, rate.to_floor) == ((100.0, 200.0), (400.0, 800.0), 4.0)
+    assert told[f"{FLOOR}, 1 events a request: CPU"].floor == ()
+
+
+def test_the_collectors_table_has_the_medians_of_the_rounds() -> None:
+    rows = [Measured("x", 1, value, 3 * value, 4 * value, 5 * value) for value in (1.0, 7.0, 2.0)]
+    assert collect_bench.median_of(rows) == Measured("x", 1, 2.0, 6.0, 8.0, 10.0)
