@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any, cast
 
 from aiokafka.errors import ConsumerStoppedError
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
@@ -24,6 +23,7 @@ from pipeline.failpoints import Failpoint, reached
 from pipeline.refusal import Refused
 from pipeline.topics import logical, physical
 from pipeline.transport.activation import Activation
+from pipeline.transport.commits import CommittingConsumer
 from pipeline.transport.fatal import fatal
 from pipeline.transport.lanes import Batch, Gap, Lane, crowded
 from pipeline.transport.linger import Linger, pace_s, rest_s
@@ -39,7 +39,7 @@ POLL_S = 0.25  # a fetch waits that long for anything to come; a seek waits for 
 PUMP_S_MIN = 0.0005  # a shorter wait is not worth a timer
 
 
-class SlabConsumer(driver.Consumer):
+class SlabConsumer(CommittingConsumer):
     """Hands the stream one `Batch` per message. `begin` and `finish` bracket the agent's work on it."""
 
     logger = _faust_log
@@ -155,8 +155,9 @@ class SlabConsumer(driver.Consumer):
         for tp, slabs in fetched.items():  # what is dropped here belongs to lanes that will seek
             if self._epoch(tp.partition) == epochs[tp.partition]:
                 self._feed(self._lanes[tp.partition], slabs)
-        for partition in {tp.partition for tp in fetched} & self._lanes.keys():
-            await self._pump(self._lanes[partition])
+        lanes = [self._lanes[number] for number in {tp.partition for tp in fetched} & self._lanes.keys()]
+        for lane in sorted(lanes, key=lambda one: -one.events):  # the core takes one after the other
+            await self._pump(lane)
         await asyncio.sleep(0)
 
     async def _fetch(self, partitions: set[int]) -> Fetched:
@@ -285,15 +286,3 @@ class SlabConsumer(driver.Consumer):
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
         return True
-
-    def _new_offset(self, tp: TP) -> int | None:
-        """What to commit for lag monitors: behind the last batch applied."""
-        acked = self._acked[tp]
-        if not acked:
-            return None
-        offset = acked[-1] + 1
-        acked.clear()
-        return offset
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's check looks for messages, of which there are none."""

@@ -1,8 +1,8 @@
 """How long an event waits for others under light load, so that the fixed cost of batches stays a small part of a core.
 
 A batch costs some milliseconds however few events it has, so L lanes that each hand out a batch every `linger_ms` may
-cost L times that. The wait grows with the lanes at work and with the cost of their last small batches: fixed cost may
-take FIXED_SHARE_MIN of the time, more while there are many events, and less again where events alone fill the core.
+cost L times that. The wait grows with the lanes at work and with the cost of their last batches: fixed cost may take
+FIXED_SHARE_MIN of the time, more while there are many events, and less again where events alone fill the core.
 The wait counts from the event's arrival: its first part, `pace_s`, is the broker's, which holds fetches back so long.
 """
 
@@ -13,11 +13,44 @@ import math
 FIXED_SHARE_MIN = 0.05  # of a core: what twelve lanes of a worker without much to do may cost
 LINGER_S_MAX = 0.7  # what a reader of the newest numbers may wait longer
 PACE_S_MAX = 0.15  # between two fetches under load; one costs up to 3 ms, with hundreds of topic partitions
-EVENT_S = 4e-6  # an event's own cost, measured; what is above it is a batch's fixed cost
+EVENT_S = 4e-6  # an event's own cost, measured; where batches' sizes differ, they tell it themselves
+EVENT_S_RANGE = 2e-6, 12e-6  # what they may say: light traffic, and a machine at other work
 AROUND_S = 1.5e-3  # of a batch outside of the core's thread, measured: fetch, hand-out, append, acknowledgement
-SMALL_EVENTS = 5_000  # only batches up to that size tell the fixed cost: of larger ones it is lost in the events'
+SMALL_EVENTS = 5_000  # only batches up to that size tell the costs: of larger ones the fixed one is lost in the events'
+SPREAD_MIN = 0.25  # standard deviation of sizes over their mean, below which they do not tell an event's cost
 RATE_S = 1.0  # over which the rate of events is taken, and for which a lane counts as at work behind its last batch
-_MEMORY = 0.1  # weight of the newest batch in the mean
+_MEMORY = 0.05  # weight of the newest batch in the means
+
+
+class Costs:
+    """CPU of batches as fixed cost and cost of an event: a line through the last ones, older ones counting less."""
+
+    def __init__(self) -> None:
+        self._size = self._cpu_s = self._square = self._product = 0.0  # means: n, t, n², n·t
+        self._weight = 0.0
+
+    def observe(self, events: int, cpu_s: float) -> None:
+        """One more batch."""
+        self._weight += _MEMORY * (1 - self._weight)
+        by = _MEMORY / self._weight
+        self._size += by * (events - self._size)
+        self._cpu_s += by * (cpu_s - self._cpu_s)
+        self._square += by * (events * events - self._square)
+        self._product += by * (events * cpu_s - self._product)
+
+    @property
+    def event_s(self) -> float:
+        """Seconds of an event."""
+        spread = self._square - self._size**2
+        if spread <= (SPREAD_MIN * self._size) ** 2:
+            return EVENT_S
+        least, most = EVENT_S_RANGE
+        return min(max((self._product - self._size * self._cpu_s) / spread, least), most)
+
+    @property
+    def fixed_s(self) -> float:
+        """Seconds of a batch beside its events, those outside of the core's thread included; 0 before the first."""
+        return max(0.0, self._cpu_s - self._size * self.event_s) + AROUND_S if self._weight else 0.0
 
 
 class Linger:
@@ -25,15 +58,14 @@ class Linger:
 
     def __init__(self, least_s: float) -> None:
         self.least_s = least_s
-        self._fixed_s = 0.0
+        self._costs = Costs()
         self._events, self._at = 0.0, -math.inf  # of the last RATE_S, older ones counting less
         self._seen: dict[int, float] = {}  # by partition, when a batch was last done
 
     def observe(self, partition: int, events: int, cpu_s: float, now: float) -> None:
         """Learn from a batch that took the core so much CPU; wall time would count what other processes do."""
         if events <= SMALL_EVENTS:
-            fixed = max(0.0, cpu_s - events * EVENT_S) + AROUND_S
-            self._fixed_s += _MEMORY * (fixed - self._fixed_s)
+            self._costs.observe(events, cpu_s)
         self._events = self._recent(now) + events
         self._at = now
         self._seen[partition] = now
@@ -41,9 +73,9 @@ class Linger:
     def seconds(self, now: float) -> float:
         """What an event waits at most, from its arrival, before its lane hands it out."""
         self._seen = {partition: at for partition, at in self._seen.items() if now - at < RATE_S}
-        busy = min(self._recent(now) / RATE_S * EVENT_S, 1.0)
+        busy = min(self._recent(now) / RATE_S * self._costs.event_s, 1.0)
         share = max(FIXED_SHARE_MIN, min(FIXED_SHARE_MIN + busy, (1.0 - busy) / 3))
-        wanted = max(1, len(self._seen)) * self._fixed_s / share
+        wanted = max(1, len(self._seen)) * self._costs.fixed_s / share
         return max(self.least_s, min(wanted, LINGER_S_MAX))
 
     def _recent(self, now: float) -> float:

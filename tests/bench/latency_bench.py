@@ -1,6 +1,6 @@
 """How long an event waits from Kafka's append to its journal record's, and what the worker uses, at a given pace.
 
-    python -m tests.bench.latency_bench [--rates 25000] [--shares 0.1 0.5 0.9] [--seconds 6] [--maximum 180000]
+    python -m tests.bench.latency_bench [--rates 25000] [--shares 0.1 0.5 0.9] [--seconds 5] [--maximum 180000]
 
 Both times are the broker's (LogAppendTime), of the event and of its journal record; every event counts once, those of
 the first WARM_SECONDS of a pace not at all. One worker stays up for all paces of a world, which take turns; at the end
@@ -37,6 +37,7 @@ BURST_EVENTS, BURST_MS = 10, 100.0  # one batch each, of one lane
 MARGINAL_US = 4.0  # an event's own cost, as the backlog shows it
 LIGHT_RATE, LIGHT_PARTITIONS = 1_000.0, 12
 NAMED_RATE = 25_000.0
+QUICK_SECONDS, QUICK_IDENTITIES = 3.0, 100_000
 BACKLOG_EVENTS = 600_000  # what the maximum is measured on
 
 
@@ -208,6 +209,8 @@ def fixed(bursts: list[Waited], idle: list[Waited]) -> Figure:
 
 def measure(chosen: argparse.Namespace) -> list[Figure]:
     """All figures."""
+    if chosen.quick:
+        chosen.shares, chosen.seconds, chosen.identities = [], QUICK_SECONDS, QUICK_IDENTITIES
     size, env = Size(chosen.identities, chosen.identities // 2), dict(pair.split("=", 1) for pair in chosen.env)
     found: list[Figure] = []
     if "paces" in chosen.only:
@@ -238,7 +241,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="*", default=[NAMED_RATE], help="events a second")
     parser.add_argument("--shares", type=float, nargs="*", default=[0.1, 0.5, 0.9], help="of the maximum")
     parser.add_argument("--maximum", type=float, help="events a second; measured where it is not given")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each pace and round")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each pace and round")
     parser.add_argument("--identities", type=int, default=MEASURED_EVENTS, help="remembered; half as many facts")
     parser.add_argument("--only", nargs="+", default=["paces", "light"], choices=["paces", "light"])
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="of the settings")

@@ -24,6 +24,7 @@ from faust.streams import Stream
 
 from pipeline.transport.assignor import WholeAssignor
 from pipeline.transport.bootstrap import PatientProducer
+from pipeline.transport.commits import CommittingConsumer
 from pipeline.transport.consumer import SlabConsumer
 from pipeline.transport.service import Service
 from pipeline.transport.thread import SlabThread
@@ -36,12 +37,14 @@ OVERRIDDEN = [
     (SlabConsumer, consumer.Consumer, "on_partitions_revoked"),
     (SlabConsumer, consumer.Consumer, "perform_seek"),
     (SlabConsumer, consumer.Consumer, "_drain_messages"),
-    (SlabConsumer, consumer.Consumer, "_new_offset"),
+    (CommittingConsumer, consumer.Consumer, "_new_offset"),
+    (CommittingConsumer, consumer.Consumer, "_commit_offsets"),
+    (CommittingConsumer, consumer.Consumer, "verify_all_partitions_active"),
     (SlabConsumer, consumer.Consumer, "ack"),
     (SlabConsumer, driver.Consumer, "on_stop"),
-    (SlabConsumer, driver.Consumer, "verify_event_path"),
     (SlabConsumer, driver.Consumer, "_new_consumer_thread"),
     (SlabThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+    (SlabThread, driver.AIOKafkaConsumerThread, "assignment"),
     (PatientProducer, driver.Producer, "_new_producer"),
     (WholeAssignor, assignor.PartitionAssignor, "_get_copartitioned_groups"),
     (Service, worker.Worker, "_on_sigint"),
@@ -54,15 +57,17 @@ DIGESTS = {
     "Consumer.perform_seek": "0e8c130ff4b0afd8",
     "Consumer._drain_messages": "44a2500309e83c63",
     "Consumer._new_offset": "1d2c7ea89a7ad4f1",
+    "Consumer._commit_offsets": "1a69799041188441",
+    "Consumer.verify_all_partitions_active": "4e0e46f5c297305d",
     "Consumer.ack": "5fcf41cf45153475",
     "Consumer.on_stop": "173f86b366f3608e",
-    "Consumer.verify_event_path": "a17e8f0610e1abcb",
     "Consumer._new_consumer_thread": "0870ec53dea75083",
     "AIOKafkaConsumerThread._create_worker_consumer": "c2701bfc3e6f6cad",
+    "AIOKafkaConsumerThread.assignment": "61f105132ae619f6",
     "Producer._new_producer": "e72355c3430ed02f",
+    "PartitionAssignor._get_copartitioned_groups": "82b7a3764ad596f6",
     "Worker._on_sigint": "25334ac514b211b2",
     "Worker._on_sigterm": "6b99528ef557db1d",
-    "PartitionAssignor._get_copartitioned_groups": "82b7a3764ad596f6",
     "PartitionAssignor._group_co_subscribed": "f4e674eedfda0448",
     "PartitionAssignor._perform_assignment": "1e0bf2c5c8f42574",
     "Consumer.__init__": "302410d59e6972d1",

@@ -7,11 +7,13 @@ import pytest
 from pipeline.transport.linger import (
     AROUND_S,
     EVENT_S,
+    EVENT_S_RANGE,
     FIXED_SHARE_MIN,
     LINGER_S_MAX,
     PACE_S_MAX,
     RATE_S,
     SMALL_EVENTS,
+    Costs,
     Linger,
     pace_s,
     rest_s,
@@ -55,6 +57,32 @@ def test_a_lane_without_batches_does_not_count_any_more() -> None:
 def test_many_events_shorten_it_as_long_as_they_do_not_fill_the_core() -> None:
     light, some, full = (learned(4, events)[0].seconds(20.0) for events in (1_000, 25_000, 200_000))
     assert some < full < light
+
+
+def test_batches_of_different_sizes_tell_an_events_cost_and_a_batchs_apart() -> None:
+    costs = Costs()
+    for number in range(200):
+        events = (300, 2_000, 700)[number % 3]
+        costs.observe(events, FIXED_S + events * 7e-6)
+    assert costs.event_s == pytest.approx(7e-6)
+    assert costs.fixed_s == pytest.approx(FIXED_S + AROUND_S)
+
+
+def test_batches_of_one_size_do_not_and_an_events_usual_cost_is_taken() -> None:
+    costs = Costs()
+    for _ in range(200):
+        costs.observe(1_000, FIXED_S + 1_000 * EVENT_S)
+    assert costs.event_s == EVENT_S
+    assert costs.fixed_s == pytest.approx(FIXED_S + AROUND_S)
+
+
+@pytest.mark.parametrize(("event_s", "taken"), [(-1e-6, EVENT_S_RANGE[0]), (1e-3, EVENT_S_RANGE[1])])
+def test_an_events_cost_stays_in_its_range_whatever_disturbs_the_batches(event_s: float, taken: float) -> None:
+    costs = Costs()
+    for number in range(200):
+        events = (100, 2_000)[number % 2]
+        costs.observe(events, 0.01 + events * event_s)
+    assert costs.event_s == taken
 
 
 def test_large_batches_say_nothing_of_the_fixed_cost() -> None:
