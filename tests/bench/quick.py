@@ -21,21 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyruhvro
-
-import schemas
-from pipeline.core import fold, vocabulary
+from pipeline.cli.worker import GC_THRESHOLDS
+from pipeline.core import vocabulary
 from pipeline.core.batch import Slab
 from pipeline.core.context import Context
-from pipeline.core.decide import decide
-from pipeline.core.framing import FRAME_BYTES
-from pipeline.core.record import Link, Rules, encode
+from pipeline.core.record import Rules
 from pipeline.core.state import State
-from pipeline.topics import SCHEMAS as SCHEMAS_OF_TOPICS
-from pipeline.topics import schema_of
 from tests.bench import child
 from tests.bench.conditions import at_start
+from tests.bench.core_stages import floor_of, step
 from tests.bench.core_traffic import STANDARD_MERGES, traffic
 from tests.bench.core_world import Size, preloaded, slabs
 from tests.bench.plan import Bench
@@ -52,23 +46,10 @@ SLAB_EVENTS = 500
 SMALL = Size(500_000, 250_000, 5_000)
 SEED = 1
 WORKER = Bench("tests.bench.worker_bench", "a short backlog", 2)
-WORKER_OPTIONS = (
-    "--events",
-    "300000",
-    "--identities",
-    "500000",
-    "--facts",
-    "250000",
-    "--workers",
-    "1",
-    "--rounds",
-    "3",
-)
+WORKER_OPTIONS = "--events 300000 --identities 500000 --facts 250000 --workers 1 --rounds 3".split()
 NOISE_MIN = 0.03  # of a ratio: less was never seen between two runs
 NOISE_TIMES = 2.0  # so many times the noise is beyond it
 RULES = Rules(1, 7, 5, 90, 50, 1)
-WRITERS = {kind: json.dumps(schemas.avro(f"events/{kind}.v1.avsc")) for kind in SCHEMAS_OF_TOPICS}
-COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 class Ratio(NamedTuple):
@@ -176,15 +157,10 @@ def round_of(state: State, batches: list[list[Slab]], context: Context) -> tuple
     """CPU seconds of the core and of the floor, which take turns batch by batch: a busy machine slows both alike."""
     used = least = 0.0
     gc.collect()
-    for at, batch in enumerate(batches, 1):
-        began = time.process_time()
-        record = decide(state, batch, context)
-        encode(record, Link(at, at - 1, "quick"))
-        fold.apply(state, record, context.seed)
-        between = time.process_time()
-        assert record.read == sum(len(slab.values) for slab in batch), "the core did not read the whole batch"
-        decode_alone(batch)
-        used, least = used + between - began, least + time.process_time() - between
+    for batch in batches:
+        spent = step(state, batch, context)
+        assert spent.record.read == sum(len(slab.values) for slab in batch), "the core did not read the whole batch"
+        used, least = used + spent.seconds, least + floor_of(batch, context)
     return used, least
 
 
@@ -193,18 +169,6 @@ def cut(sent: list[tuple[str, bytes]], size: int, now_us: int) -> list[list[Slab
     offsets: dict[str, int] = {}
     parts = (sent[at : at + size] for at in range(0, len(sent), size))
     return [slabs(part, offsets, now_us // 1000, SLAB_EVENTS) for part in parts]
-
-
-def decode_alone(batch: list[Slab]) -> None:
-    """The floor: bodies decoded in bulk and written as compressed Arrow."""
-    bodies: dict[str, list[bytes]] = {}
-    for slab in batch:
-        held = bodies.setdefault(schema_of(slab.topic), [])
-        held += [value[FRAME_BYTES:] for value in slab.values if value is not None]
-    for kind, values in bodies.items():
-        decoded = pyruhvro.deserialize_array(values, WRITERS[kind])
-        with pa.ipc.new_stream(pa.BufferOutputStream(), decoded.schema, options=COMPRESSED) as out:
-            out.write_batch(decoded)
 
 
 def worker() -> float:
@@ -231,6 +195,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=whole(2, 20, "runs"), default=3, help="of the baseline, for its noise")
     parser.add_argument("--baseline", type=Path, default=BASELINE)
     chosen = parser.parse_args(given)
+    gc.set_threshold(*GC_THRESHOLDS)  # as a worker has it
     before = at_start()
     if before.is_busy:
         say(before.busy_words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,13 @@ import pytest
 from tests.bench import quick
 from tests.bench.plan import Bench
 from tests.bench.quick import NOISE_MIN, Baseline, Ratio, compare, of_runs, told
+
+
+@pytest.fixture(autouse=True)
+def _collector_as_it_was() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
 
 
 def baseline(median: float = 4.0, noise: float = 0.05, cpu: str = "a CPU") -> Baseline:
