@@ -23,8 +23,8 @@ EXAMPLES = (
     Example("A million events a day: one brand, or a young platform", "", Load(1_000_000)),
     Example(
         "50 million events a day: a platform of some hundred tenants",
-        "--largest-account 0.05 --profiles 20000000 --worker-memory 48",
-        Load(50_000_000, largest_account=0.05, profiles=20_000_000, worker_memory_gib=48),
+        "--largest-account 0.05 --profiles 20000000 --worker-memory 64",
+        Load(50_000_000, largest_account=0.05, profiles=20_000_000, worker_memory_gib=64),
     ),
     Example(
         "A billion events a day: thousands of tenants, uniques of 30 days",
