@@ -1,12 +1,9 @@
-"""The HTTP front over chDB, as clickhouse-connect's ordinary client and plain HTTP see it."""
+"""The local ClickHouse behind its HTTP front, as clients meet it."""
 
 from __future__ import annotations
 
 import http.client
-import io
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,19 +14,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import clickhouse_connect
-import pyarrow
 import pytest
-from clickhouse_connect.driver import httputil
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from connectors.local import ports
 from connectors.local.chdb_engine import CONNECTIONS, QUERY_MEMORY_BYTES, RESULT_BYTES_MAX, SESSIONS_MAX
 from connectors.local.clickhouse import from_chdb
-from connectors.local.processes import end, runs
+from connectors.local.processes import end
 from connectors.local.progress import silent
 from connectors.local.service import Service, Wish
+from tests.integration.local_clickhouse_world import arrow_stream, client_of, close
 
 ROWS = 300_000  # several frames in every compression
 Connect = Callable[..., Client]
@@ -49,17 +44,6 @@ def front(folder: Path, bound_wish: Wish, real_part: Callable[[str, str], None])
     yield service
     assert service.marked is not None
     end(service.marked, 10)
-
-
-def close(client: Client) -> None:
-    client.close()
-    client.close_connections()
-
-
-def client_of(service: Service, **options: object) -> Client:
-    port = int(service.address.rsplit(":", 1)[1])
-    pool = httputil.get_pool_manager()  # its own: the shared one would keep connections to fronts that are gone
-    return clickhouse_connect.get_client(host=ports.LOOPBACK, port=port, pool_mgr=pool, **options)
 
 
 @pytest.fixture
@@ -85,14 +69,6 @@ def client(connect: Connect) -> Client:
 
 def count_and_sum(client: Client) -> tuple[int, int]:
     return tuple(client.query("SELECT count(), sum(number) FROM numbers").first_row)
-
-
-def arrow_stream(rows: int) -> bytes:
-    table = pyarrow.table({"number": pyarrow.array(range(rows), pyarrow.uint64()), "text": ["some text"] * rows})
-    out = io.BytesIO()
-    with pyarrow.ipc.new_stream(out, table.schema) as writer:
-        writer.write_table(table)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("compression", [False, "lz4", "zstd", "gzip"])
@@ -252,68 +228,3 @@ def test_only_the_loopback_interface_is_listened_on(front: Service) -> None:
         if not other.startswith("127."):
             with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
                 socket.create_connection((other, port), timeout=1).close()
-
-
-def test_what_was_acknowledged_survives_kill_9_and_a_clean_stop(tmp_path: Path, bound_wish: Wish) -> None:
-    expected = 0
-    for signal_number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
-        service = from_chdb(tmp_path, bound_wish, silent)
-        assert service.marked is not None
-        client = client_of(service)
-        client.command(
-            "CREATE TABLE IF NOT EXISTS kept (number UInt64, text String) ENGINE = MergeTree ORDER BY number"
-        )
-        assert client.command("SELECT count() FROM kept") == expected
-        expected += client.raw_insert("kept", insert_block=arrow_stream(1000), fmt="ArrowStream").written_rows
-        os.kill(service.marked.pid, signal_number)
-        deadline = time.monotonic() + 15
-        while runs(service.marked):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        close(client)
-    service = from_chdb(tmp_path, bound_wish, silent)
-    client = client_of(service)
-    assert client.command("SELECT count() FROM kept") == expected == 3000
-    close(client)
-    assert service.marked is not None
-    assert end(service.marked, 10)
-    assert list((tmp_path / "data.spool").iterdir()) == []
-
-
-def test_a_statement_that_runs_is_answered_before_the_front_stops(tmp_path: Path, bound_wish: Wish) -> None:
-    service = from_chdb(tmp_path, bound_wish, silent)
-    assert service.marked is not None
-    answers: list[bytes] = []
-
-    def ask() -> None:
-        sql = "SELECT%20sum(sleepEachRow(0.5))%20FROM%20numbers(3)%20SETTINGS%20max_block_size%3D1"
-        with urllib.request.urlopen(f"{service.address}/?query={sql}", timeout=30) as answer:
-            answers.append(answer.read())
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    time.sleep(0.5)
-    assert end(service.marked, 10)
-    thread.join()
-    assert answers == [b"0\n"]
-
-
-def test_a_body_may_reach_the_bound_and_not_pass_it(tmp_path: Path) -> None:
-    """With a small bound, so in a process of its own."""
-    script = """
-import http.client, sys, threading
-from pathlib import Path
-from connectors.local.chdb_engine import Engine
-from connectors.local.chdb_server import Front
-front = Front(("127.0.0.1", 0), Engine(Path(sys.argv[1])), body_bytes_max=1000)
-threading.Thread(target=front.serve_forever, daemon=True).start()
-for size in (1000, 1001):
-    connection = http.client.HTTPConnection(*front.server_address, timeout=10)
-    connection.request("POST", "/", b"SELECT 1".ljust(size))
-    print(connection.getresponse().status)
-front.shutdown()
-"""
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", script, str(tmp_path / "data")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=30, check=True)
-    assert done.stdout.split() == ["200", "413"]
