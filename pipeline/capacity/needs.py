@@ -114,6 +114,7 @@ def _limits(load: Load, figures: Figures, fleet: Fleet, state: State, use: float
     alone, largest = load.peak * load.largest * figures.of("worker_us") / 1e6, fleet.largest_partition(load)
     measured = figures.of("identities_measured")
     memory = fleet.memory(load, figures, state) / GIB
+    least = (figures.of("worker_fixed_mib") * MIB + state.size * load.largest * (1 + COPIES)) / GIB
     found = []
     if alone > use:
         found.append(
@@ -123,8 +124,9 @@ def _limits(load: Load, figures: Figures, fleet: Fleet, state: State, use: float
         )
     if memory > load.worker_memory_gib:
         found.append(
-            f"A worker needs {memory:,.1f} GiB, more than the {load.worker_memory_gib:g} given: the largest account's "
-            "state lies in one partition and in one worker. Remember fewer days, or give that worker more."
+            f"A worker needs {memory:,.1f} GiB, more than the {load.worker_memory_gib:g} given. The largest account's "
+            f"state lies in one partition and in one worker, which needs {least:,.1f} GiB for it however many workers "
+            "there are: remember fewer days, or give workers more."
         )
     if state.facts * largest > FACTS_MAX:
         found.append(

@@ -135,7 +135,9 @@ def test_workers_are_added_until_the_busiest_has_its_memory() -> None:
 
 def test_memory_that_no_number_of_workers_gives_is_said() -> None:
     found = needs(replace(SMALL, events_per_day=8_640_000_000, worker_memory_gib=8), KNOWN)
-    assert [limit for limit in found.limits if limit.startswith("A worker needs")]
+    state = 8_640_000_000 * (8 * 40 + 0.2 * 10 * 75) + 15_000_000
+    (said,) = [limit for limit in found.limits if limit.startswith("A worker needs")]
+    assert f"which needs {1 + state * 0.5 * 3 / GIB:,.1f} GiB for it" in said
 
 
 def test_large_states_are_spread_over_more_partitions_but_not_more_than_were_measured() -> None:
