@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import load
-from tests.bench import collect_bench, footprint_bench
+from tests.bench import collect_bench, footprint_bench, latency_bench, worker_bench
+from tests.bench.aims import AIMS
+from tests.bench.capacity_figures import SOURCES
 from tests.bench.collect_bench import COLLECTOR, FLOOR, Measured
+from tests.bench.floor import Floor
 from tests.bench.footprint_bench import Found, Journaled
 
 TABLES = {"events": (800, 16_000), "intake": (10, 800), "profile_state": (50, 3_000), "person_map": (5, 1_000)}
@@ -47,6 +50,21 @@ def test_segments_are_counted_by_topic_without_indexes_and_logs(tmp_path: Path) 
     assert footprint_bench.segments(tmp_path, settings, ("events.email", "events.sms")) == 3
     with pytest.raises(AssertionError, match=r"no segment of shop\.events\.push"):
         footprint_bench.segments(tmp_path, settings, ("events.push",))
+
+
+def test_each_figure_of_the_calculator_is_one_that_a_bench_makes() -> None:
+    made = footprint_bench.figures("bulk", [FOUND]) + footprint_bench.figures("realistic", [FOUND])
+    for workers in ("one worker", "2 workers on the broker's machine"):
+        ran = worker_bench.Run(1.0, 2.0, 3.0, 0.5, 100.0, 10.0)
+        made += worker_bench.figures(f"backlog, {workers}, 1 event", [ran], [Floor(1.0, 1.0)], workers == "one worker")
+    for share in (0.1, 0.5, 0.9):
+        pace = latency_bench.Pace(f"{1000 * share:,.0f} events/s ({share:.0%} of the maximum)", 1000 * share)
+        made += latency_bench.paced(pace, [latency_bench.Waited(1.0, 2.0, 0.1, 0.1, 5.0, 1000 * share)])
+    fitting = {name: [one.name for one in made if source.fits(one)] for name, source in SOURCES.items()}
+    of_aims = {name for name, source in SOURCES.items() if source.aim in AIMS}
+    assert [name for name, found in fitting.items() if name not in of_aims and len(found) != 1] == []
+    assert [source.aim for source in SOURCES.values() if source.aim and source.aim not in AIMS] == []
+    assert all(found[0].startswith("realistic") for name, found in fitting.items() if name.endswith("_an_event"))
 
 
 def test_the_collector_stands_beside_kafka_alone_of_the_same_round_and_size() -> None:
