@@ -15,6 +15,7 @@ from pipeline.capacity.load import SECONDS, Load, usable
 
 SNAPSHOTS = 3  # on disk: the newest two and the one that is being written
 FACTS_MAX = (1 << 32) - 1  # of one partition at once (core/facts.py)
+MEASURED_START = 10_000_000, 5_000_000  # identities and facts with which a start was measured (tests/bench/aims.py)
 GIB = 1 << 30
 
 
@@ -75,7 +76,19 @@ def _memory(load: Load, figures: Figures, fleet: Fleet, state: State) -> list[Ro
         Row("state of all partitions", state.size / GIB, "GiB", state.how),
         Row("memory of a worker", fleet.memory(load, figures, state) / GIB, "GiB", memory),
         Row("disk of a worker", SNAPSHOTS * state.size * share / GIB, "GiB", disk),
+        *_start(state.size * share, figures),
     ]
+
+
+def _start(size: float, figures: Figures) -> list[Row]:
+    """From a worker's start to its first batch, where that was measured: never less than it was then."""
+    if not figures.measured("snapshot_s"):
+        return []
+    identities, facts = MEASURED_START
+    then = identities * figures.of("identity_bytes") + facts * figures.of("fact_bytes")
+    seconds, times = figures.of("snapshot_s"), max(1.0, size / then)
+    how = f"{seconds:.1f} s measured with {then / GIB:,.2f} GiB x {times:,.1f}; from its own disk"
+    return [Row("start of a worker from its snapshots", seconds * times, "s", how)]
 
 
 def _kafka(load: Load, figures: Figures, use: float) -> list[Row]:

@@ -50,6 +50,10 @@ SOURCES: dict[str, Source] = {
     "identity_bytes": Source("memory of a remembered event", aim="memory.identity"),
     "fact_bytes": Source("memory of a remembered unique open or click", aim="memory.fact"),
     "pair_bytes": Source("memory of a merged profile", aim="memory.pair"),
+    "snapshot_s": Source(
+        "start of a worker to its first batch, with 10M remembered events and 5M unique opens and clicks",
+        aim="recovery.snapshot",
+    ),
     "source_bytes": Source("an event in a source topic, zstd", "", "footprint", f"{_TRAFFIC}source topics"),
     "journal_bytes": Source("an event in the journal", "", "footprint", f"{_TRAFFIC}journal"),
     "row_bytes": Source("an event in ClickHouse, all tables", "", "footprint", f"{_TRAFFIC}.*grow with events"),

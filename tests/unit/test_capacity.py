@@ -74,6 +74,14 @@ def test_a_plan_is_what_it_is_by_hand() -> None:
     }
 
 
+def test_a_start_takes_as_much_longer_as_more_is_remembered_and_never_less_than_was_measured() -> None:
+    known = Figures({**KNOWN.by_name, "snapshot_s": Measured(3.0, "s", "what", "by hand")})
+    state = values(needs(SMALL, known))["state of all partitions"] * GIB
+    found = values(needs(SMALL, known))["start of a worker from its snapshots"]
+    assert found == pytest.approx(3.0 * state / (10_000_000 * 40 + 5_000_000 * 75))
+    assert values(needs(replace(SMALL, events_per_day=1), known))["start of a worker from its snapshots"] == 3.0
+
+
 def test_each_rows_formula_has_its_numbers() -> None:
     how = {row.what: row.how for row in needs(SMALL, KNOWN).rows}
     assert how["peak"] == "8,640,000 events ÷ 86,400 s x 2"
@@ -187,7 +195,7 @@ def test_the_packages_figures_say_where_they_are_from() -> None:
         assert one.value > 0, name
         assert one.unit, name
         assert one.source, name
-    assert set(VALUES) >= set(measured.load().by_name)
+    assert {*VALUES, "snapshot_s"} >= set(measured.load().by_name)
 
 
 def test_a_figure_of_zero_is_refused(tmp_path: Path) -> None:
