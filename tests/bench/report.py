@@ -63,8 +63,8 @@ def _unmeasured(aim: Aim, kept: Kept) -> str:
 
 def _limit(aim: Aim) -> str:
     word = "at most" if aim.better is Better.LESS else "at least"
-    then = "".join(f", then {number(limit)}" for limit in aim.beyond)
-    return f"{word} {number(aim.limit)}{then} {aim.unit}"
+    then = "".join(f", then {limit:,g}" for limit in aim.beyond)
+    return f"{word} {aim.limit:,g}{then} {aim.unit}"
 
 
 def _tally(kept: Kept) -> str:
@@ -97,7 +97,7 @@ def _table(found: Sequence[Figure]) -> Iterator[str]:
     yield "| what | unit | median (range) | floor | times the floor | aim | met? |"
     yield "|---|---|---:|---:|---:|---:|---|"
     for one in found:
-        aim = "" if one.aim is None else number(AIMS[one.aim].limit)
+        aim = "" if one.aim is None else f"{AIMS[one.aim].limit:,g}"
         yield _row(one.name, one.unit, spread(one), floor(one), ratio(one), aim, verdict(one))
 
 
@@ -167,7 +167,7 @@ def verdict(figure: Figure) -> str:
     told = "met" if figure.verdict is Verdict.MET else "**missed**"
     told += ", rounds on both sides" if figure.is_close else ""
     for limit in aim.beyond:
-        told += f"; {number(limit)} {'met' if holds(figure.median, limit, aim) else 'missed'}"
+        told += f"; {limit:,g} {'met' if holds(figure.median, limit, aim) else 'missed'}"
     return told
 
 
