@@ -70,7 +70,7 @@ def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str =
     rows = encode_rows(
         accepted,
         Decided(resolved.person, uniques.marks, cycle_start),
-        correction_rows(uniques.corrections, uniques.corrected),
+        correction_rows(uniques.corrections, uniques.corrected) if uniques.corrected else None,
     )
     remembered = np.append(accepted.row, np.array(people.refused, np.int64))
     read_of, runs = sources(slabs, accepted.origin)

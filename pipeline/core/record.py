@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import schemas
-from pipeline.core import origins
+from pipeline.core import avro, origins
 from pipeline.core.forecast import Forecast
 from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
 from pipeline.core.hashing import Hashes
@@ -198,9 +198,10 @@ _LISTS: dict[str, type[Any]] = {
     "duplicates": Duplicates,
 }  # fmt: skip
 _AS_THEY_ARE = ("stream_time", "runs", "topics", "partitions", "events")
-# Unsigned here, two's complement in Avro.
-_HASHED = {Rules: ("seed_fingerprint",), Register: ("identity",), Plan: ("identity",), Alert: ("plan",)}
+_HASHES = frozenset({"id", "prev", "identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro
 _SCHEMA: Any = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
+_FIELDS: list[str] = [one["name"] for one in _SCHEMA["fields"]]
+_ENCODE = avro.encoder(_SCHEMA, _HASHES)
 _HEAD = fastavro.parse_schema(_SCHEMA | {"name": "Head", "fields": _SCHEMA["fields"][:3]})
 
 
@@ -218,21 +219,17 @@ class NotARecord(ValueError):
 
 def encode(record: Record, link: Link, schema_id: int = SCHEMA_ID) -> bytes:
     """The journal's framed Avro bytes of a record at a place of the chain; with a Schema Registry, its `schema_id`."""
-    row: dict[str, Any] = {name: [_plain(x) for x in getattr(record, name)] for name in _LISTS}
-    row |= {name: getattr(record, name) for name in _AS_THEY_ARE} | {
+    made = {
         "format": FORMAT,
-        "id": _signed(link.id),
-        "prev": _signed(link.prev),
+        "id": link.id,
+        "prev": link.prev,
         "writer": link.writer,
-        "rules": _plain(record.rules),
         "keys": record.identities.tobytes() + record.payloads.tobytes(),
         "origins": origins.pack(record.origins),
         "facts": record.facts.tobytes(),
         "holders": record.holders.tobytes(),
     }
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, _SCHEMA, row, disable_tuple_notation=True)  # a tuple is an array
-    return frame(schema_id, out.getvalue())
+    return frame(schema_id, _ENCODE([made[name] if name in made else getattr(record, name) for name in _FIELDS]))
 
 
 def decode(value: bytes) -> tuple[Link, Record]:
@@ -279,22 +276,11 @@ def read_link(value: bytes) -> Link:
     return Link(_unsigned(head["id"]), _unsigned(head["prev"]), "")
 
 
-def _signed(x: int) -> int:
-    return x - (1 << 64) if x >= 1 << 63 else x
-
-
 def _unsigned(x: int) -> int:
     return x & (1 << 64) - 1
 
 
-def _plain(x: Any) -> dict[str, Any]:
-    row = dict(zip(x._fields, x, strict=True))
-    for name in _HASHED.get(type(x), ()):
-        row[name] = _signed(row[name])
-    return row
-
-
 def _typed(kind: type[Any], row: dict[str, Any]) -> Any:
-    for name in _HASHED.get(kind, ()):
+    for name in _HASHES & row.keys():
         row[name] = _unsigned(row[name])
     return kind(**{name: tuple(x) if isinstance(x, list) else x for name, x in row.items()})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +38,12 @@ class Decided:
     cycle_start: Ints
 
 
-def encode_rows(accepted: Accepted, decided: Decided, corrections: pa.RecordBatch) -> bytes:
+def encode_rows(accepted: Accepted, decided: Decided, corrections: pa.RecordBatch | None) -> bytes:
     """The Arrow IPC stream of a journal record's `events`, zstd: accepted events, then correction rows."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, EVENTS, options=_IPC) as writer:
         writer.write_batch(_events(accepted, decided))
-        if corrections.num_rows:
+        if corrections is not None:
             writer.write_batch(corrections)
     stream: bytes = sink.getvalue().to_pybytes()
     return stream
@@ -69,7 +70,11 @@ def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:
         "origin_topic": pa.array(TOPICS).take(pa.array(topics_of(accepted.origin))),
         "origin_offset": offsets_of(accepted.origin),
     }
-    return pa.record_batch([pa.array(columns[f.name], f.type) for f in EVENTS], schema=EVENTS)
+    return pa.RecordBatch.from_arrays([_typed(columns[f.name], f.type) for f in EVENTS], schema=EVENTS)
+
+
+def _typed(column: Any, kind: pa.DataType) -> pa.Array:
+    return column if isinstance(column, pa.Array) else pa.array(column, kind)
 
 
 def correction_rows(corrections: Facts, labels: Sequence[Label]) -> pa.RecordBatch:

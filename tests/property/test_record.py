@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from typing import Any
 
+import fastavro
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+import schemas
 from pipeline.core.forecast import Forecast
+from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import (
     FACTS,
     HOLDERS,
@@ -30,6 +34,8 @@ from pipeline.core.record import (
     read_link,
 )
 from tests.property.budget import examples
+
+SCHEMA: Any = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
 
 u64 = st.integers(0, (1 << 64) - 1)
 i64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -101,3 +107,12 @@ def test_decode_gives_what_was_encoded(record: Record, link: Link) -> None:
     assert plain(again) == plain(record)
     assert read_link(value) == link._replace(writer="")
     assert encode(again, found) == value
+
+
+@given(records(), st.builds(Link, u64, u64, text))
+@examples()
+def test_the_bytes_are_those_that_the_reference_writes(record: Record, link: Link) -> None:
+    value = encode(record, link)[FRAME_BYTES:]
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, SCHEMA, fastavro.schemaless_reader(io.BytesIO(value), SCHEMA, None))
+    assert out.getvalue() == value
