@@ -50,6 +50,7 @@ RECORD_ROWS = 10_000  # so that all sizes are whole records
 QUICK_ROWS, QUICK_SIZES = 200_000, [50_000]
 BEGINS = "reading the journal"  # of the sink's log
 US = "µs/row"
+QUIET = {"enable.auto.commit": False, "log_level": 0}  # of a consumer that asks alone
 PLAIN = "plain"  # a database with the tables and no rows
 BARE = """CREATE TABLE {bare}.bare ENGINE = MergeTree ORDER BY (account_id, type, toDate(occurred_at), profile_id)
 AS SELECT * FROM {plain}.events WHERE 0"""
@@ -144,7 +145,7 @@ def of_sink(here: World, size: int, name: str) -> Spent:
     try:
         _wait(lambda: BEGINS in log.read_text("utf-8", "replace"), sink, log)
         begun, of_sink, of_engine = time.monotonic(), cpu_seconds(sink.pid), cpu_seconds(here.engine)
-        group = Consumer({"bootstrap.servers": here.broker, "group.id": name, "enable.auto.commit": False})
+        group = Consumer({**QUIET, "bootstrap.servers": here.broker, "group.id": name})
         expected = {p: end // RECORD_ROWS for p, end in here.totals.ends.items()}
         _wait(lambda: _committed(group, here.chosen.partitions) == expected, sink, log)
         wall, client, inserted = time.monotonic() - begun, cpu_seconds(sink.pid), cpu_seconds(here.engine)
