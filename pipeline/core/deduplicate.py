@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.hashing import Hashes, Mask
-from pipeline.core.record import Rules
+from pipeline.core.hashing import Hashes, Ints, Mask
 from pipeline.core.table import HashTable
 
 TAGS = 251  # days that a one-byte tag tells apart; windows are far shorter
@@ -49,7 +48,7 @@ def remembers_since(was: int, day: int, window_days: int) -> int:
 
 def deduplicate(seen: HashTable, gone: Mask, identity: Hashes, payload: Hashes, origin: Hashes) -> Copies:
     """Rows in stream order; the table stays as it is. `gone`: tags to be taken for forgotten."""
-    order = np.argsort(identity, kind="stable")
+    order = _in_order(identity)
     ranked = identity[order]
     opens = np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)]
     first = order[opens]
@@ -64,13 +63,20 @@ def deduplicate(seen: HashTable, gone: Mask, identity: Hashes, payload: Hashes, 
     return Copies(is_new, ~is_new & (payload != counted), known[group], first_origin)
 
 
+def _in_order(identity: Hashes) -> Ints:
+    """A stable order; equal ones are few, so that it is cheaper to sort them anew than to keep their order."""
+    order = np.argsort(identity)
+    ranked = identity[order]
+    same = np.flatnonzero(ranked[1:] == ranked[:-1])
+    if len(same):
+        at = np.union1d(same, same + 1)
+        order[at] = order[at][np.lexsort((order[at], ranked[at]))]
+    return order
+
+
 def remember(seen: HashTable, keys: tuple[Hashes, Hashes, Hashes], day: int) -> None:
     """Identities, payloads and origins of a journal record, on a stream day."""
     identity, payload, origin = keys
     tags: npt.NDArray[np.uint8] = np.full(len(identity), day % TAGS, np.uint8)
-    seen.insert(identity, payload=payload, origin=origin, tag=tags)
-
-
-def forget(seen: HashTable, before: int, day: int, rules: Rules) -> None:
-    """Drop what is forgotten when the stream's day goes from `before` to `day`."""
-    seen.drop(forgotten(before, day, rules.window_days)[seen.fields["tag"]])
+    write = seen.insert if seen.swept is None else seen.put  # what is forgotten may still be there
+    write(identity, payload=payload, origin=origin, tag=tags)

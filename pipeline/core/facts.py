@@ -2,7 +2,8 @@
 
 A fact has a number for life, also when an earlier event takes it over. Facts of one profile are chained, newest first.
 A raw event is before every vendor's unique event, whatever their times: a vendor's holds only what no raw one does.
-Facts whose holder is older than `unique_days` are dead: `alive` says so, `forget` frees what lies at the log's start.
+Facts whose holder is older than `unique_days` are dead: `alive` says so, `forget` frees what lies at the log's start,
+`sweep` by parts what still names those.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ _FIELDS = {
     "kind": np.uint8,
 }
 _SIZE_MIN = 1024
+_ROOM = 1.25  # times the facts that are remembered: room is reserved, memory taken as it is written
+_NEARLY_FULL = 15 / 16  # of a column's room: it is made anew, one column at a call, so that no call makes all
+_SCANNED = 1 << 16  # facts looked at in one go for the first that lives
 _NUMBERS = (1 << 32) - 1  # numbers are 1.._NUMBERS, then 1 again: never more than that many facts live at once
+_EVER = -(1 << 63)  # before every event
 _VENDOR_RANK = np.int64(1) << np.int64(62)
 
 
@@ -36,30 +41,54 @@ def rank(occurred_at: Ints, kind: npt.NDArray[np.uint8]) -> Ints:
     return occurred_at + np.where(kind & VENDOR, _VENDOR_RANK, np.int64(0))
 
 
+class _Column:
+    """A column of the log: `values[0]` is of the fact that was made after `origin` others."""
+
+    __slots__ = ("origin", "values")
+
+    def __init__(self, values: npt.NDArray[Any], origin: int = 0) -> None:
+        self.values, self.origin = values, origin
+
+    def between(self, base: int, count: int) -> npt.NDArray[Any]:
+        """A view of the facts made after `base` and not after `count` others."""
+        return self.values[base - self.origin : count - self.origin]
+
+    def made_anew(self, base: int, count: int, more: int) -> _Column:
+        """The same facts, with room for more; nothing of those before `base`."""
+        values = np.zeros(max(_SIZE_MIN, int((count - base + more) * _ROOM)), self.values.dtype)
+        values[: count - base] = self.between(base, count)
+        return _Column(values, base)
+
+
 class FactLog:
-    """Facts in order of their making. `base` facts at the front are forgotten, `count` were ever made."""
+    """Facts in order of their making. `base` facts at the front are forgotten, `count` were ever made.
+
+    Facts held by events before `limit` are dead.
+    """
 
     def __init__(self) -> None:
         self.base = self.count = 0
-        self._columns: dict[str, npt.NDArray[Any]] = {n: np.zeros(_SIZE_MIN, t) for n, t in _FIELDS.items()}
+        self.limit = _EVER
+        self._columns = {n: _Column(np.zeros(_SIZE_MIN, t)) for n, t in _FIELDS.items()}
         self._heads = HashTable({"number": np.uint32})  # profile -> its newest fact
 
     def dump(self) -> dict[str, npt.NDArray[Any]]:
         """Columns for a snapshot."""
-        size = self.count - self.base
-        bounds = np.array([self.base, self.count], np.int64)
+        bounds = np.array([self.base, self.count, self.limit], np.int64)
         heads = {"head_key": self._heads.keys.reshape(-1), "head_number": self._heads.fields["number"].reshape(-1)}
-        return {**{n: c[:size] for n, c in self._columns.items()}, **heads, "bounds": bounds}
+        heads["head_sweeping"] = self._heads.sweeping
+        columns = {name: column.between(self.base, self.count) for name, column in self._columns.items()}
+        return {**columns, **heads, "bounds": bounds}
 
     @classmethod
     def of(cls, columns: dict[str, npt.NDArray[Any]]) -> FactLog:
         """From the columns of `dump`."""
         log = cls()
-        log.base, log.count = columns["bounds"].tolist()
+        log.base, log.count, log.limit = columns["bounds"].tolist()
         log._heads = HashTable.of(np.array(columns["head_key"]), {"number": np.array(columns["head_number"])})
-        log._resize(max(_SIZE_MIN, log.count - log.base))
+        log._heads.go_on_sweeping(np.array(columns["head_sweeping"]))
         for name in _FIELDS:
-            log._columns[name][: log.count - log.base] = columns[name]
+            log._columns[name] = _Column(columns[name], log.base).made_anew(log.base, log.count, 0)
         return log
 
     def numbers(self, n: int) -> npt.NDArray[np.uint32]:
@@ -68,7 +97,9 @@ class FactLog:
 
     def at(self, numbers: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         """A column's values of facts; of a number that is not alive, anything."""
-        return self._columns[name][np.minimum(self._place(numbers), len(self._columns[name]) - 1)]
+        column = self._columns[name]
+        place = self._place(numbers) + (self.base - column.origin)
+        return column.values[np.minimum(place, len(column.values) - 1)]
 
     def rank(self, numbers: npt.NDArray[Any]) -> Ints:
         """What 'earlier' compares, of facts."""
@@ -76,15 +107,19 @@ class FactLog:
 
     def alive(self, numbers: npt.NDArray[Any], limit: int) -> Mask:
         """Whether facts are remembered: made, not forgotten, their event not before `limit`."""
-        known: Mask = (numbers > 0) & (self._place(numbers) < self.count - self.base)
-        return known & (self.at(numbers, "occurred_at") >= limit)
+        return self._is_kept(numbers) & (self.at(numbers, "occurred_at") >= max(limit, self.limit))
+
+    def _is_kept(self, numbers: npt.NDArray[Any]) -> Mask:
+        """Whether facts, dead or alive, are still in the log."""
+        kept: Mask = (numbers > 0) & (self._place(numbers) < self.count - self.base)
+        return kept
 
     def of_profiles(self, profiles: Hashes) -> tuple[Ints, npt.NDArray[np.uint32]]:
         """The facts of profiles: the profile's index and the fact's number; dead ones may be among them."""
         at = self._heads.get("number", profiles)
         who = np.arange(len(profiles))
         found_who, found = [np.zeros(0, np.int64)], [np.zeros(0, np.uint32)]
-        while (more := self.alive(at, np.iinfo(np.int64).min)).any():
+        while (more := self._is_kept(at)).any():
             at, who = at[more], who[more]
             found_who.append(who)
             found.append(at)
@@ -96,36 +131,51 @@ class FactLog:
         place = self._place(facts["number"])
         fresh = place >= self.count - self.base
         made = int(np.count_nonzero(fresh))
-        if self.count - self.base + made > len(self._columns["fact"]):
-            self._resize(max(2 * len(self._columns["fact"]), self.count - self.base + made))
+        self._make_room(made)
         self.count += made
         for name in ("occurred_at", "label", "fact", "kind"):
-            self._columns[name][place] = facts[name]
-        self._columns["identity"][place] = identity
+            self._write(name, place, facts[name])
+        self._write("identity", place, identity)
         if made:
             self._chain(facts["profile"][fresh], facts["number"][fresh])
 
     def forget(self, limit: int) -> None:
-        """Free the dead facts at the front of the log."""
-        size = self.count - self.base
-        live = self._columns["occurred_at"][:size] >= limit
-        gone = int(live.argmax()) if live.any() else size
-        if not gone:
-            return
-        for column in self._columns.values():
-            column[: size - gone] = column[gone:size].copy()
-        self.base += gone
-        heads = self._heads.fields["number"]
-        self._heads.drop(~self.alive(heads.reshape(-1), np.iinfo(np.int64).min).reshape(heads.shape))
+        """Facts held by events before `limit` are dead; those at the front of the log are gone."""
+        self.limit = max(self.limit, limit)
+        base = self.base
+        while self.base < self.count:
+            ahead = self._columns["occurred_at"].between(self.base, min(self.base + _SCANNED, self.count))
+            live = ahead >= self.limit
+            self.base += int(live.argmax()) if live.any() else len(ahead)
+            if live.any():
+                break
+        if self.base > base:
+            self._heads.begin_sweep()
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether nothing waits for `sweep`."""
+        return self._heads.swept is None
+
+    def sweep(self) -> None:
+        """Forget the next profiles of which no fact is left."""
+        number = self._heads.fields["number"].reshape(-1)
+        self._heads.sweep(lambda slots: ~self._is_kept(number[slots]))
 
     def _place(self, numbers: npt.NDArray[Any]) -> Ints:
         return (numbers.astype(np.int64) - 1 - self.base) % _NUMBERS
 
-    def _resize(self, size: int) -> None:
+    def _write(self, name: str, place: Ints, values: npt.NDArray[Any]) -> None:
+        column = self._columns[name]
+        column.values[place + (self.base - column.origin)] = values
+
+    def _make_room(self, more: int) -> None:
+        is_made = False
         for name, column in self._columns.items():
-            larger = np.zeros(size, column.dtype)
-            larger[: min(size, len(column))] = column[:size]
-            self._columns[name] = larger
+            size, end = len(column.values), self.count + more - column.origin
+            if end > size or (end > size * _NEARLY_FULL and not is_made):
+                self._columns[name] = column.made_anew(self.base, self.count, more)
+                is_made = True
 
     def _chain(self, profiles: Hashes, numbers: npt.NDArray[np.uint32]) -> None:
         """Put new facts in front of their profiles' chains."""
@@ -135,5 +185,5 @@ class FactLog:
         closes = np.append(opens[1:], True)
         prev = np.append(np.uint32(0), numbers[:-1]).astype(np.uint32)
         prev[opens] = self._heads.get("number", profiles[opens])
-        self._columns["prev"][self._place(numbers)] = prev
+        self._write("prev", self._place(numbers), prev)
         self._heads.put(profiles[opens], number=numbers[closes])

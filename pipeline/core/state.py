@@ -13,6 +13,7 @@ from pipeline.core.accounts import Accounts, Cycle
 from pipeline.core.deduplicate import FIELDS as SEEN
 from pipeline.core.facts import FactLog
 from pipeline.core.forecast import Forecast
+from pipeline.core.hashing import Mask
 from pipeline.core.persons import Persons
 from pipeline.core.record import Label, Plan
 from pipeline.core.table import HashTable
@@ -27,10 +28,12 @@ class State:
     """`seen`: identity -> payload, origin, day. `held`: (profile or person, fact) -> number of the fact.
 
     `remembers_since`: the stream day from which on `seen` has every identity.
+    `gone`: tags of days that are forgotten, though `seen` may still have some of their identities.
     """
 
     stream_time: int = 0
     remembers_since: int = 0
+    gone: Mask = field(default_factory=lambda: np.zeros(256, bool))
     seen: HashTable = field(default_factory=lambda: HashTable(SEEN))
     persons: Persons = field(default_factory=Persons)
     held: HashTable = field(default_factory=lambda: HashTable(HELD))
@@ -51,6 +54,7 @@ def columns(state: State) -> Columns:
     rest = {
         "stream_time": state.stream_time,
         "remembers_since": state.remembers_since,
+        "gone": state.gone.nonzero()[0].tolist(),
         "labels": [list(label) for label in state.labels],
         "cycles": [
             [
@@ -82,6 +86,7 @@ def from_columns(flat: Columns) -> State:
         log=FactLog.of(_part(flat, "log")),
         labels={Label(*label): number for number, label in enumerate(rest["labels"])},
     )
+    state.gone[rest["gone"]] = True
     for account, start, end, used, used_as_closed, crossed, forecast, days, foreseen in rest["cycles"]:
         last = None if foreseen is None else Forecast(*foreseen)
         cycle = Cycle(end, used, used_as_closed, frozenset(crossed), forecast, dict(days), last)
@@ -95,7 +100,8 @@ def from_columns(flat: Columns) -> State:
 
 
 def _table(table: HashTable) -> Columns:
-    return {"keys": table.keys.reshape(-1), **{name: column.reshape(-1) for name, column in table.fields.items()}}
+    fields = {name: column.reshape(-1) for name, column in table.fields.items()}
+    return {"keys": table.keys.reshape(-1), **fields, "sweeping": table.sweeping}
 
 
 def _part(flat: Columns, part: str) -> Columns:
@@ -104,4 +110,7 @@ def _part(flat: Columns, part: str) -> Columns:
 
 def _table_of(flat: Columns, part: str) -> HashTable:
     named = {name: np.array(column) for name, column in _part(flat, part).items()}
-    return HashTable.of(named.pop("keys"), named)
+    sweeping = named.pop("sweeping")
+    table = HashTable.of(named.pop("keys"), named)
+    table.go_on_sweeping(sweeping)
+    return table

@@ -2,36 +2,50 @@
 
 Rows of 8 slots, one cache line of keys; a key lives in one of two rows. 0 marks a free slot.
 Vectorised over whole batches; about 0.3 us a key to look up and insert, whatever the size.
+It grows by parts (`growth`): no call takes time by the size of the table. What a field's value makes worthless is
+swept by parts too; till then who asks must know it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.growth import SLOTS, Growth, rows_of
 from pipeline.core.hashing import Hashes, Ints, Mask
 
-SLOTS = 8  # keys of a row: 64 bytes, one cache line
-LOAD_MAX = 0.8  # of all slots; above it inserts look for room too long
+GROW_AT = 0.74  # of all slots: a larger table is begun; above it inserts must often move another key
+LOAD_MAX = 0.79  # of all slots: the larger table is finished at once
+GROWN = 1.15  # times the rows: 0.64 to 0.76 of the slots are in use, whatever the size
 ROWS_MIN = 1 << 7
 SLOTS_PER_KEY_MAX = 1 << 18  # a table grown that far for keys that crowd two rows would only eat memory
-_SCATTER_ROWS_MAX = 1 << 22  # above it a sort of the batch is cheaper than touching a scratch column that large
-_SCATTER_KEYS_MIN = 64
-
-_U = np.uint64
+SHARE_ROWS_MIN = 1 << 12  # rows moved or swept at a call: 1 ms
+_MOVED_SHARES = 64  # calls in which a large table is moved
+_MOVED_ROWS_PER_KEY = 4  # inserted: a table is moved before it is LOAD_MAX full; 2.5 would do
+_SWEPT_SHARES = 64  # calls in which a large table is swept
+_SCRATCH_PER_KEY = 8  # of _first_of_row: one key in 16 is taken for a rival of one of another row
+_ALL_ROWS = 1 << 40
+_NO_SLOTS: Ints = np.zeros(0, np.int64)
+_NO_SWEEP = -1  # in a snapshot
 
 
 class HashTable:
-    """Keys are distinct and never 0. `fields` names the columns beside the keys and their dtypes."""
+    """Keys are distinct and never 0. `fields` names the columns beside the keys and their dtypes.
+
+    `swept`: rows that the sweep has passed; None: nothing waits for it. `missed`: slots behind it that were filled with
+    what came from rows before it.
+    """
 
     def __init__(self, fields: Mapping[str, Any], rows: int = ROWS_MIN) -> None:
         self.keys: Hashes = np.zeros((rows, SLOTS), np.uint64)
         self.fields: dict[str, npt.NDArray[Any]] = {n: np.zeros((rows, SLOTS), t) for n, t in fields.items()}
         self.count = 0
-        self._owner: npt.NDArray[np.int32] = np.zeros(0, np.int32)  # scratch of _first_of_row
+        self.swept: int | None = None
+        self.missed: Ints = _NO_SLOTS
+        self._growth: Growth | None = None
 
     @classmethod
     def of(cls, keys: Hashes, fields: Mapping[str, npt.NDArray[Any]]) -> HashTable:
@@ -42,9 +56,19 @@ class HashTable:
         table.count = int(np.count_nonzero(keys))
         return table
 
+    @property
+    def sweeping(self) -> Ints:
+        """How far the sweep is, as a column for a snapshot."""
+        return np.append(_NO_SWEEP if self.swept is None else self.swept, self.missed)
+
+    def go_on_sweeping(self, sweeping: Ints) -> None:
+        """With a sweep that was so far."""
+        self.swept = None if sweeping[0] == _NO_SWEEP else int(sweeping[0])
+        self.missed = sweeping[1:]
+
     def find(self, keys: Hashes) -> Ints:
         """The flat slot of every key; -1 where it is absent."""
-        rows = self._rows(keys, len(self.keys))
+        rows = rows_of(keys, len(self.keys))
         hit = self.keys[rows].reshape(-1, 2 * SLOTS) == keys[:, None]
         at = hit.argmax(1)
         i = np.arange(len(keys))
@@ -63,78 +87,148 @@ class HashTable:
         """Distinct keys; replaces what is there."""
         slots = self.find(keys)
         known = slots >= 0
-        for name, column in values.items():
-            self.fields[name].reshape(-1)[slots[known]] = column[known]
+        if known.any():
+            at = slots[known]
+            for name, column in values.items():
+                self.fields[name].reshape(-1)[at] = column[known]
+            if self._growth is not None:
+                moved = self._growth.has_moved(at)
+                self._growth.larger.put(keys[known][moved], **{n: c[known][moved] for n, c in values.items()})
         self.insert(keys[~known], **{name: column[~known] for name, column in values.items()})
 
     def insert(self, keys: Hashes, **values: npt.NDArray[Any]) -> None:
         """Distinct keys, none of them known."""
-        while self.count + len(keys) > LOAD_MAX * self.keys.size:
-            self._grow()
+        self._make_room(len(keys))
         self.count += len(keys)
         while len(keys):
-            placed = self._place(keys, values)
-            if not placed.any():
+            placed, slots = self._place(keys, values)
+            if not len(slots) and not self._make_way(keys):
                 assert self.keys.size < SLOTS_PER_KEY_MAX * self.count, "keys crowd two rows however large the table is"
-                self._grow()
-            elif placed.all():
+                self._grow_at_once()
+            if len(placed) == len(keys):
                 return
-            keys, values = keys[~placed], {name: column[~placed] for name, column in values.items()}
+            left = np.ones(len(keys), bool)
+            left[placed] = False
+            keys, values = keys[left], {name: column[left] for name, column in values.items()}
 
     def delete(self, keys: Hashes) -> None:
         """Keys that are absent do not matter."""
         slots = self.find(keys)
-        slots = slots[slots >= 0]
-        self.keys.reshape(-1)[slots] = 0
-        self.count -= len(slots)
+        self._free(slots[slots >= 0])
 
     def drop(self, gone: Mask) -> None:
         """Forget the slots of a mask shaped like `keys`."""
-        gone = gone & (self.keys != 0)
-        self.keys[gone] = 0
-        self.count -= int(np.count_nonzero(gone))
+        self._free(np.flatnonzero(gone.reshape(-1) & (self.keys.reshape(-1) != 0)))
 
-    def _place(self, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> Mask:
-        """One key for each row at most; returns which keys found a place."""
-        rows = self._rows(keys, len(self.keys))
+    def begin_sweep(self) -> None:
+        """From the first row."""
+        self.swept, self.missed = 0, _NO_SLOTS
+
+    def sweep(self, is_gone: Callable[[Ints], Mask], rows: int | None = None) -> None:
+        """Forget of the next rows (without a number: a share of them) what is gone: `is_gone` of flat slots."""
+        if self.swept is None:
+            return
+        share = max(SHARE_ROWS_MIN, len(self.keys) // _SWEPT_SHARES) if rows is None else rows
+        end = min(self.swept + share, len(self.keys))
+        slots = np.append(self.missed, np.flatnonzero(self.keys[self.swept : end]) + self.swept * SLOTS)
+        slots = slots[self.keys.reshape(-1)[slots] != 0]
+        self._free(slots[is_gone(slots)])
+        self.swept, self.missed = end if end < len(self.keys) else None, _NO_SLOTS
+
+    def settle(self) -> None:
+        """Finish what is done by parts, but for the sweep."""
+        while self._growth is not None:
+            self._move(_ALL_ROWS)
+
+    def _free(self, slots: Ints) -> None:
+        if self._growth is not None:
+            moved = slots[self._growth.has_moved(slots)]
+            self._growth.larger.delete(self.keys.reshape(-1)[moved])
+        self.keys.reshape(-1)[slots] = 0
+        self.count -= len(slots)
+
+    def _place(self, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> tuple[Ints, Ints]:
+        """One key for each row at most; returns which keys found a place, and their flat slots."""
+        rows = rows_of(keys, len(self.keys))
         free = self.keys[rows] == 0
         room = free.sum(2)
         i = np.arange(len(keys))
         side = (room[:, 1] > room[:, 0]).astype(np.int64)
         row = rows[i, side]
-        placed: Mask = self._first_of_row(row) & (room[i, side] > 0)
-        at = row[placed]
-        slot = free[i, side][placed].argmax(1)
-        self.keys[at, slot] = keys[placed]
+        placed = np.flatnonzero(_first_of_row(row) & (room[i, side] > 0))
+        slots = row[placed] * SLOTS + free[placed, side[placed]].argmax(1)
+        self._write(slots, keys[placed], {name: column[placed] for name, column in values.items()})
+        return placed, slots
+
+    def _write(self, slots: Ints, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Put keys that are nowhere into free slots."""
+        self.keys.reshape(-1)[slots] = keys
         for name, column in values.items():
-            self.fields[name][at, slot] = column[placed]
-        return placed
+            self.fields[name].reshape(-1)[slots] = column
+        if self._growth is not None and len(moved := np.flatnonzero(self._growth.has_moved(slots))):
+            self._growth.larger.insert(keys[moved], **{name: column[moved] for name, column in values.items()})
 
-    def _first_of_row(self, row: Ints) -> Mask:
-        if len(row) < _SCATTER_KEYS_MIN or len(self.keys) > _SCATTER_ROWS_MAX:
-            first = np.zeros(len(row), bool)
-            first[np.unique(row, return_index=True)[1]] = True
-            return first
-        if len(self._owner) != len(self.keys):
-            self._owner = np.zeros(len(self.keys), np.int32)
-        i = np.arange(len(row), dtype=np.int32)
-        self._owner[row[::-1]] = i[::-1]
-        mine: Mask = self._owner[row] == i
-        return mine
+    def _make_way(self, keys: Hashes) -> bool:
+        """Free slots for keys whose rows are full: what lives there goes to its other row. Whether any could."""
+        home = np.repeat(rows_of(keys, len(self.keys)), SLOTS, axis=1).reshape(-1)
+        slots = home * SLOTS + np.tile(np.arange(SLOTS), 2 * len(keys))
+        rows = rows_of(self.keys.reshape(-1)[slots], len(self.keys))
+        other = np.where(rows[:, 0] == home, rows[:, 1], rows[:, 0])
+        room = (self.keys[other] == 0).sum(1)
+        best = room.reshape(len(keys), -1).argmax(1) + np.arange(len(keys)) * 2 * SLOTS
+        best = best[room[best] > 0]
+        best = best[np.unique(slots[best], return_index=True)[1]]
+        best = best[np.unique(other[best], return_index=True)[1]]
+        if not len(best):
+            return False
+        was = slots[best]
+        lives = self.keys.reshape(-1)[was]
+        values = {name: column.reshape(-1)[was] for name, column in self.fields.items()}
+        self._free(was)
+        becomes = other[best] * SLOTS + (self.keys[other[best]] == 0).argmax(1)
+        self._write(becomes, lives, values)
+        if self.swept is not None:
+            self.missed = np.union1d(self.missed, becomes[(becomes < self.swept * SLOTS) & (was >= self.swept * SLOTS)])
+        self.count += len(best)
+        return True
 
-    def _grow(self) -> None:
-        """Twice the rows: a key stays in its row or moves to the same row of the second half."""
-        n = len(self.keys)
-        rows = self._rows(self.keys.reshape(-1), 2 * n)
-        here = np.repeat(np.arange(n), SLOTS)
-        target = np.where((rows[:, 0] & (n - 1)) == here, rows[:, 0], rows[:, 1]).reshape(n, SLOTS)
-        self.keys = np.concatenate([self.keys, self.keys])
-        self.keys[:n][target >= n] = 0
-        self.keys[n:][target < n] = 0
-        self.fields = {name: np.concatenate([column, column]) for name, column in self.fields.items()}
+    def _make_room(self, keys: int) -> None:
+        """Begin a larger table in time, and move a share into it."""
+        while self.count + keys > GROW_AT * self.keys.size:
+            if self._growth is None:
+                rows = max(int(len(self.keys) * GROWN), int((self.count + keys) / GROW_AT / SLOTS)) + 1
+                self._growth = Growth(self._larger(rows))
+            if self.count + keys <= LOAD_MAX * self.keys.size:
+                break
+            self._move(_ALL_ROWS)
+        if self._growth is not None:
+            self._move(max(SHARE_ROWS_MIN, len(self.keys) // _MOVED_SHARES, _MOVED_ROWS_PER_KEY * keys))
 
-    @staticmethod
-    def _rows(keys: Hashes, rows: int) -> Ints:
-        mask = _U(rows - 1)
-        second = ((keys >> _U(32)) * _U(0x9E3779B97F4A7C15) >> _U(24)) & mask
-        return np.stack([keys & mask, second], 1).astype(np.int64)
+    def _larger(self, rows: int) -> HashTable:
+        return HashTable({name: column.dtype for name, column in self.fields.items()}, rows)
+
+    def _grow_at_once(self) -> None:
+        """For keys that found no room."""
+        if self._growth is None:
+            self._growth = Growth(self._larger(2 * len(self.keys)))
+        self._move(_ALL_ROWS)
+
+    def _move(self, rows: int) -> None:
+        assert self._growth is not None
+        if not self._growth.move(self, rows):
+            return
+        larger = self._growth.larger
+        if self.swept is not None:
+            self.begin_sweep()  # what was swept is gone, but nobody knows where the rest is
+        self.keys, self.fields, self._growth = larger.keys, larger.fields, larger._growth
+
+
+def _first_of_row(row: Ints) -> Mask:
+    """At most one key of each row, by a scratch column smaller than the table; some first ones are left out too."""
+    size = 1 << (_SCRATCH_PER_KEY * len(row)).bit_length()
+    owner = np.empty(size, np.int32)  # only what is written is read
+    place = row & (size - 1)
+    i = np.arange(len(row), dtype=np.int32)
+    owner[place[::-1]] = i[::-1]
+    mine: Mask = owner[place] == i
+    return mine

@@ -256,7 +256,10 @@ def knowledge(now: State) -> dict[str, Any]:
     """What a state knows, whatever the places and numbers under which it is kept.
 
     A label that no fact carries is a name, not knowledge: a fact that is overtaken within its batch makes none.
+    What is forgotten and not swept yet is none either.
     """
+    now = thawed(now)
+    fold.settle(now)
     names = {number: label for label, number in now.labels.items()}
     keys = now.held.keys.reshape(-1)
     at = keys.nonzero()[0]

@@ -7,12 +7,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.core.table import ROWS_MIN, SLOTS, HashTable
+from pipeline.core import table as table_module
+from pipeline.core.growth import SLOTS
+from pipeline.core.table import HashTable
 from tests.property.budget import EXAMPLES, TIMES
 
 U64_MAX = (1 << 64) - 1
 # Few keys, so that they meet again; keys whose rows are all the same; keys at random.
-crowded = st.integers(1, 60).map(lambda n: n * ROWS_MIN * 8)  # first row 0, second row by chance
+crowded = st.integers(1, 60).map(lambda n: n << 32 | 1)  # one first row for all, second rows in their order
 keys = st.integers(1, 20) | crowded | st.integers(1, U64_MAX)
 some_keys = st.sets(keys, max_size=40)
 values = st.integers(0, (1 << 32) - 1)
@@ -29,6 +31,10 @@ class TableAgainstDict(RuleBasedStateMachine):
         super().__init__()
         self.table = HashTable({"number": np.uint32, "tag": np.uint8}, rows=4)
         self.model: dict[int, tuple[int, int]] = {}
+        self.share_rows_min, table_module.SHARE_ROWS_MIN = table_module.SHARE_ROWS_MIN, 1
+
+    def teardown(self) -> None:
+        table_module.SHARE_ROWS_MIN = self.share_rows_min
 
     @rule(chosen=some_keys, value=values)
     def put(self, chosen: set[int], value: int) -> None:
@@ -56,6 +62,22 @@ class TableAgainstDict(RuleBasedStateMachine):
     def drop_by_field(self, tag: int) -> None:
         self.table.drop(self.table.fields["tag"] <= tag // 2)
         self.model = {key: value for key, value in self.model.items() if value[1] > tag // 2}
+
+    @rule(tag=st.integers(0, 250), between=st.lists(some_keys, max_size=4), share=st.integers(1, 4))
+    def sweep_while_keys_come_and_go(self, tag: int, between: list[set[int]], share: int) -> None:
+        self.table.begin_sweep()
+        for chosen in between:
+            self._sweep(tag, share)
+            self.table.put(array(chosen), number=np.full(len(chosen), 7, np.uint32), tag=np.full(len(chosen), 255))
+            self.model |= dict.fromkeys(chosen, (7, 255))
+            self.delete(set(sorted(chosen)[:3]))
+        while self.table.swept is not None:
+            self._sweep(tag, share)
+        self.model = {key: value for key, value in self.model.items() if value[1] > tag // 2}
+
+    def _sweep(self, tag: int, share: int) -> None:
+        tags = self.table.fields["tag"].reshape(-1)
+        self.table.sweep(lambda slots: tags[slots] <= tag // 2, share)
 
     @rule()
     def go_through_a_snapshot(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.table import LOAD_MAX, ROWS_MIN, SLOTS, HashTable
+from pipeline.core import table as module
+from pipeline.core.growth import SLOTS, rows_of
+from pipeline.core.table import GROW_AT, GROWN, ROWS_MIN, HashTable
 
 
 def numbered(count: int, step: int = 1) -> HashTable:
@@ -24,25 +26,52 @@ def test_what_is_absent_is_minus_one_and_reads_as_0() -> None:
 
 def test_a_table_grows_at_its_load_and_keeps_everything() -> None:
     slots = ROWS_MIN * SLOTS
-    fits = int(slots * LOAD_MAX)
+    fits = int(slots * GROW_AT)
     assert numbered(fits).keys.size == slots
     table = numbered(fits + 1)
-    assert table.keys.size == 2 * slots
+    assert slots < table.keys.size <= slots * GROWN + SLOTS
     keys = np.arange(1, fits + 2, dtype=np.uint64)
     assert table.get("number", keys).tolist() == list(range(fits + 1))
 
 
-def test_keys_that_want_one_row_find_room() -> None:
-    step = ROWS_MIN * 64
-    table = numbered(60, step)
-    keys = np.arange(1, 61, dtype=np.uint64) * np.uint64(step)
+def crowd(count: int) -> np.ndarray:
+    """Keys whose halves, mixed, are next to each other: they share both rows in any table of a sensible size."""
+    inverse = [pow(factor, -1, 1 << 32) for factor in (0x9E3779B1, 0x85EBCA77)]
+    low, high = ([(n * i) % (1 << 32) for n in range(1, count + 1)] for i in inverse)
+    keys = np.array([h << 32 | n for n, h in zip(low, high, strict=True)], np.uint64)
+    assert np.unique(rows_of(keys, 1 << 20), axis=0).tolist() == [[0, 0]]
+    return keys
+
+
+def test_keys_that_want_one_row_find_room_where_the_others_have_another_one() -> None:
+    keys = np.random.default_rng(3).integers(1, 1 << 63, 200_000, dtype=np.uint64)
+    keys = keys[rows_of(keys, ROWS_MIN)[:, 0] == 5][:60]
+    table = HashTable({"number": np.uint32})
+    table.insert(keys, number=np.arange(60, dtype=np.uint32))
+    assert len(table.keys) == ROWS_MIN
     assert table.get("number", keys).tolist() == list(range(60))
 
 
+def test_a_key_whose_rows_are_full_sends_another_one_to_its_other_row() -> None:
+    few, many = 4, np.random.default_rng(4).integers(1, 1 << 63, 5000, dtype=np.uint64)
+    table = HashTable({"number": np.uint32}, rows=few)
+    rows = rows_of(many, few)
+    in_0_and_1 = many[(rows == [0, 1]).all(1)][:16]
+    in_1_and_2 = many[(rows == [1, 2]).all(1)][:4]
+    for part in (in_1_and_2, in_0_and_1):  # 20 keys in 4 rows: below the load at which it grows
+        for key in part:
+            table.insert(np.array([key]), number=np.array([key & np.uint64(0xFFFF)], np.uint32))
+    assert len(table.keys) == few
+    both = np.concatenate([in_0_and_1, in_1_and_2])
+    assert table.get("number", both).tolist() == (both & np.uint64(0xFFFF)).tolist()
+
+
 def test_a_table_does_not_grow_for_ever_for_keys_that_never_find_room() -> None:
-    assert numbered(SLOTS, 1 << 27).count == SLOTS
+    keys = crowd(SLOTS + 1)
+    table = HashTable({"number": np.uint32})
+    table.insert(keys[:SLOTS], number=np.zeros(SLOTS, np.uint32))
     with pytest.raises(AssertionError, match="crowd two rows"):
-        numbered(SLOTS + 1, 1 << 27)
+        table.insert(keys[SLOTS:], number=np.zeros(1, np.uint32))
 
 
 def test_a_deleted_slot_is_used_again() -> None:
@@ -52,6 +81,40 @@ def test_a_deleted_slot_is_used_again() -> None:
         table.put(np.array([1], np.uint64), number=np.array([7], np.uint32))
     assert table.count == 10
     assert table.keys.size == ROWS_MIN * SLOTS
+
+
+def test_a_sweep_takes_what_is_gone_share_by_share_and_nothing_else() -> None:
+    table = numbered(500)
+    table.begin_sweep()
+    calls = 0
+    while table.swept is not None:
+        number = table.fields["number"].reshape(-1)
+        table.sweep(lambda slots, number=number: number[slots] % 2 == 0, rows=50)
+        calls += 1
+    assert calls == 3
+    assert table.count == 250
+    keys = np.arange(1, 501, dtype=np.uint64)
+    assert (table.find(keys) >= 0).tolist() == [n % 2 == 1 for n in range(500)]
+
+
+def test_what_is_done_to_a_table_that_grows_is_done_to_the_larger_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHARE_ROWS_MIN", 1)
+    size = 100_000
+    keys = np.unique(np.random.default_rng(5).integers(1, 1 << 63, size + 20, dtype=np.uint64))
+    table = HashTable({"number": np.uint32}, rows=int(size / SLOTS / GROW_AT) + 1)  # full in 5 keys
+    table.insert(keys[:size], number=np.zeros(size, np.uint32))
+    for n in range(size, size + 20):  # each moves a few rows
+        table.insert(keys[n : n + 1], number=np.ones(1, np.uint32))
+    rows = len(table.keys)
+    table.put(keys[:1000], number=np.full(1000, 2, np.uint32))
+    table.delete(keys[1000:2000])
+    assert len(table.keys) == rows
+    table.settle()
+    assert len(table.keys) > rows
+    assert table.count == size - 980 == np.count_nonzero(table.keys)
+    expected = [2] * 1000 + [0] * (size - 1000) + [1] * 20
+    assert table.get("number", keys).tolist() == expected
+    assert (table.find(keys[1000:2000]) == -1).all()
 
 
 def test_nothing_may_be_inserted_found_and_deleted() -> None:

@@ -1,0 +1,95 @@
+"""A table that becomes larger by parts: its rows are moved share by share, while it goes on answering.
+
+The larger table is written beside: what lies in rows that were moved already is written to both.
+The order of rows stays that of the keys' halves, so a share of rows goes to one stretch of the larger table: 0.1 us a
+key, its new memory included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.core.hashing import Hashes, Ints, Mask
+
+if TYPE_CHECKING:
+    from pipeline.core.table import HashTable
+
+SLOTS = 8  # keys of a row: 64 bytes, one cache line
+_U = np.uint64
+_HALF, _LOW = _U(32), _U(0xFFFFFFFF)
+_FIRST, _SECOND = _U(0x9E3779B1), _U(0x85EBCA77)  # odd, so each half of a key is mapped one to one
+_STRETCH_ROWS = 1 << 12  # moved in one go: their keys and what they become stay in the cache
+
+
+def rows_of(keys: Hashes, rows: int) -> Ints:
+    """The two rows in which each key may live, of so many; in their order that of its halves, mixed."""
+    return ((np.stack(halves_of(keys), 1) * _U(rows)) >> _HALF).astype(np.int64)
+
+
+def halves_of(keys: Hashes) -> tuple[Hashes, Hashes]:
+    """The halves of each key, mixed: numbers of 32 bits."""
+    return (keys * _FIRST) & _LOW, ((keys >> _HALF) * _SECOND) & _LOW
+
+
+class Growth:
+    """Of a table into `larger`, which has its fields and nothing else in it."""
+
+    def __init__(self, larger: HashTable) -> None:
+        self.larger = larger
+        self.moved = 0  # rows
+
+    def has_moved(self, slots: Ints) -> Mask:
+        """Whether flat slots of the table lie in rows that were moved."""
+        moved: Mask = slots < self.moved * SLOTS
+        return moved
+
+    def move(self, table: HashTable, rows: int) -> bool:
+        """Move the next rows; whether all are moved."""
+        end = min(self.moved + rows, len(table.keys))
+        while self.moved < end:
+            stretch = min(self.moved + _STRETCH_ROWS, end)
+            self._move(table, self.moved, stretch)
+            self.moved = stretch
+        return end == len(table.keys)
+
+    def _move(self, table: HashTable, begin: int, end: int) -> None:
+        self.larger.settle()
+        slots = np.flatnonzero(table.keys[begin:end]) + begin * SLOTS
+        keys = table.keys.reshape(-1)[slots]
+        rows = self._rows(keys, slots // SLOTS, len(table.keys))
+        first = int(rows.min()) if len(rows) else 0
+        order = np.argsort((rows - first).astype(np.uint16), kind="stable")  # of 16 bits: a radix sort
+        slots, keys, rows = slots[order], keys[order], rows[order]
+        placed, target = self._free_slots(rows)
+        larger = self.larger
+        larger.keys.reshape(-1)[target] = keys[placed]
+        larger.count += len(target)
+        for name, column in table.fields.items():
+            larger.fields[name].reshape(-1)[target] = column.reshape(-1)[slots[placed]]
+        if len(target) < len(keys):
+            rest = np.ones(len(keys), bool)
+            rest[placed] = False
+            values = {name: column.reshape(-1)[slots[rest]] for name, column in table.fields.items()}
+            larger.insert(keys[rest], **values)
+
+    def _rows(self, keys: Hashes, here: Ints, rows: int) -> Ints:
+        """In the larger table, by that half of each key by which it lies where it is."""
+        first, second = halves_of(keys)
+        by_first = ((first * _U(rows)) >> _HALF).astype(np.int64) == here
+        return ((np.where(by_first, first, second) * _U(len(self.larger.keys))) >> _HALF).astype(np.int64)
+
+    def _free_slots(self, rows: Ints) -> tuple[Ints, Ints]:
+        """Of rows in their order, each as often as keys want it: which keys have room there, and their flat slots."""
+        if not len(rows):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        first, last = int(rows[0]), int(rows[-1])
+        taken = (self.larger.keys[first : last + 1] != 0).sum(1)
+        some = np.flatnonzero(taken)
+        by_room = np.tile(np.arange(SLOTS), (last + 1 - first, 1))
+        by_room[some] = np.argsort(self.larger.keys[first + some] != 0, axis=1, kind="stable")  # free slots first
+        opens = np.append(True, rows[1:] != rows[:-1])
+        rank = np.arange(len(rows)) - np.flatnonzero(opens)[np.cumsum(opens) - 1]
+        placed = np.flatnonzero(rank < SLOTS - taken[rows - first])
+        return placed, rows[placed] * SLOTS + by_room[rows[placed] - first, rank[placed]]
