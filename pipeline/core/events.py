@@ -43,6 +43,7 @@ class Events:
     columns: dict[str, pa.Array]
     groups: list[Decoded]
     _codes: dict[str, Codes] = field(default_factory=dict)
+    _ones: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -54,7 +55,12 @@ class Events:
         return self._codes[name]
 
     def one(self, row: int) -> dict[str, Any]:
-        """A row's event as its producer wrote it, fields of its own schema included."""
+        """A row's event as its producer wrote it, fields of its own schema included; not to be changed."""
+        if row not in self._ones:
+            self._ones[row] = self._one(row)
+        return self._ones[row]
+
+    def _one(self, row: int) -> dict[str, Any]:
         for group in self.groups:
             if row < len(group.bodies):
                 return payload(group.schema, group.bodies[row])

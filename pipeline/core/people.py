@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.core.accepted import Accepted, Keys
 from pipeline.core.context import Context
@@ -109,11 +108,12 @@ def resolve(persons: Persons, people: People, accepted: Accepted) -> Resolved:
         at = dict(zip(people.regrouped.profiles.tolist(), people.names, strict=True))
         for row in np.flatnonzero(np.isin(accepted.profile, people.regrouped.profiles)).tolist():
             name_of[row] = at[int(accepted.profile[row])]
-    person = pa.nulls(len(accepted), pa.string())
-    if name_of:
-        mask = np.zeros(len(accepted), bool)
-        mask[list(name_of)] = True
-        person = pc.replace_with_mask(person, pa.array(mask), pa.array([name_of[row] for row in sorted(name_of)]))
-        itself = pc.fill_null(pc.equal(person, accepted.columns["profile_id"]), False)
-        person = pc.if_else(itself, None, person)
+    if not name_of:
+        return Resolved(keys, nodes > 0, pa.nulls(len(accepted), pa.string()))
+    rows, names = np.array(list(name_of), np.int64), list(name_of.values())
+    profiles = accepted.columns["profile_id"].take(pa.array(rows)).to_pylist()
+    is_other = np.array([profile != name for profile, name in zip(profiles, names, strict=True)])
+    place = np.full(len(accepted), -1)
+    place[rows] = np.where(is_other, np.arange(len(rows)), -1)
+    person = pa.array(names, pa.string()).take(pa.array(place, mask=place < 0))
     return Resolved(keys, nodes > 0, person)
