@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -277,6 +278,10 @@ def test_a_bench_that_writes_no_figures_has_failed(monkeypatch: pytest.MonkeyPat
     (tmp_path / "silent.py").write_text("print('all is well')\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
     assert child.outcome("silent", Bench("silent", "", 1), []).failed == "all is well\nit wrote no figures"
+
+
+def test_every_bench_of_the_plan_is_there() -> None:
+    assert [name for name, one in BENCHES.items() if importlib.util.find_spec(one.module) is None] == []
 
 
 def test_a_bench_that_is_none_is_a_wrong_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
