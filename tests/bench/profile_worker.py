@@ -4,6 +4,7 @@
 
 py-spy is no dependency of this project: `pip install py-spy` somewhere, and give its path where it is not on PATH.
 Samples are of all threads that are at work, 200 a second; a C function counts for the Python function that calls it.
+Threads that wait for events or for work, where py-spy takes them to be at work, are left out (WAITING).
 Under `backlog` the worker goes on from a state of so many identities; the other loads are those of `latency_bench`.
 """
 
@@ -26,6 +27,7 @@ RATE = 200  # samples a second
 SECONDS = 12
 SHOWN = 10
 LONE = "not installed: `pip install py-spy` into any environment and name it with --py-spy PATH"
+WAITING = ("select (selectors.py)", "_worker (concurrent/futures/thread.py)", "wait (threading.py)")
 _PLACES = ("/site-packages/", "/lib/python3.11/", "/lib/python3.12/", "/lib/python3.13/", "/lib/python3.14/")
 
 
@@ -59,7 +61,9 @@ def self_samples(stacks: list[str]) -> Counter[str]:
     for stack in stacks:
         frames, _, samples = stack.rpartition(" ")
         name, _, place = frames.split(";")[-1].partition(" (")
-        found[f"{name} ({_short(place.rpartition(':')[0] or place.rstrip(')'))})"] += int(samples)
+        function = f"{name} ({_short(place.rpartition(':')[0] or place.rstrip(')'))})"
+        if not function.endswith(WAITING):
+            found[function] += int(samples)
     return found
 
 

@@ -95,10 +95,11 @@ class World:
         command = ["simulate", "--traffic", "bulk", "--events", str(events), "--accounts", str(accounts)]
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli.app", *command, "--seed", str(seed), "--format", "json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        assert done.returncode == 0, f"the backlog was not published:\n{done.stderr}"
         expected = json.loads(done.stdout)["expected"]
         return Fates(expected["accepted"], expected["duplicates"], sum(expected["rejected"].values()))
 

@@ -74,11 +74,12 @@ def test_slices_hold_every_record_once_and_each_topic_in_order() -> None:
         assert [one for part in parts for name, of in part if name == topic for one in of] == records
 
 
-def test_samples_count_for_the_innermost_function() -> None:
+def test_samples_count_for_the_innermost_function_where_it_does_not_wait() -> None:
     stacks = [
         "main (/x/a.py:1);decide (/x/lib/python3.11/site-packages/numpy/core.py:7) 3",
         "main (/x/a.py:1);decide (/x/lib/python3.11/site-packages/numpy/core.py:9) 2",
         "main (/x/a.py:1) 5",
+        "main (/x/a.py:1);EpollSelector.select (/x/lib/python3.11/selectors.py:468) 90",
     ]
     counts = self_samples(stacks)
     assert counts == {"decide (numpy/core.py)": 5, "main (/x/a.py)": 5}
