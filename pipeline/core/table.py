@@ -18,13 +18,13 @@ from pipeline.core.growth import SLOTS, Growth, rows_of
 from pipeline.core.hashing import Hashes, Ints, Mask
 
 GROW_AT = 0.74  # of all slots: a larger table is begun; above it inserts must often move another key
-LOAD_MAX = 0.79  # of all slots: the larger table is finished at once
+LOAD_MAX = 0.8  # of all slots: the larger table is finished at once
 GROWN = 1.15  # times the rows: 0.64 to 0.76 of the slots are in use, whatever the size
 ROWS_MIN = 1 << 7
 SLOTS_PER_KEY_MAX = 1 << 18  # a table grown that far for keys that crowd two rows would only eat memory
 SHARE_ROWS_MIN = 1 << 12  # rows moved or swept at a call: 1 ms
 _MOVED_SHARES = 64  # calls in which a large table is moved
-_MOVED_ROWS_PER_KEY = 4  # inserted: a table is moved before it is LOAD_MAX full; 2.5 would do
+_MOVED_ROWS_PER_KEY = 2.5  # inserted: a table is moved before it is LOAD_MAX full; 2.1 would do
 _SWEPT_SHARES = 64  # calls in which a large table is swept
 _SCRATCH_PER_KEY = 8  # of _first_of_row: one key in 16 is taken for a rival of one of another row
 _ALL_ROWS = 1 << 40
@@ -202,7 +202,7 @@ class HashTable:
                 break
             self._move(_ALL_ROWS)
         if self._growth is not None:
-            self._move(max(SHARE_ROWS_MIN, len(self.keys) // _MOVED_SHARES, _MOVED_ROWS_PER_KEY * keys))
+            self._move(max(SHARE_ROWS_MIN, len(self.keys) // _MOVED_SHARES, int(_MOVED_ROWS_PER_KEY * keys)))
 
     def _larger(self, rows: int) -> HashTable:
         return HashTable({name: column.dtype for name, column in self.fields.items()}, rows)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from pipeline import metrics
@@ -30,7 +31,7 @@ from pipeline.topics import ALL_TOPICS, JOURNAL, SOURCE_TOPICS, physical
 log = logging.getLogger(__name__)
 
 FOLDS_MAX = 4  # at once: each holds a fetch of the largest journal records
-PROGRESS_RECORDS = 500  # folded between two lines of progress
+PROGRESS_SECONDS = 5.0  # between two lines of progress: one fold of a state of 10M identities has two or three
 
 
 class Partitions:
@@ -194,17 +195,20 @@ class Partitions:
             )
 
     async def _fold(self, session: Session, place: Place, bounds: Bounds, store: PartitionStore) -> None:
-        folded = 0
-        metrics.RECOVERY_RECORDS.labels(place.partition).set(max(0, bounds.next - store.next_offset))
+        folded, wanted, began = 0, max(0, bounds.next - store.next_offset), monotonic()
+        told = began
+        metrics.RECOVERY_RECORDS.labels(place.partition).set(wanted)
         metrics.RECOVERY_FOLDED_RECORDS.labels(place.partition).set(0)
         async for entries in session.read(place, store.next_offset, bounds.next):
             valid = await self._work.run(store.accept_all, entries)
             metrics.JOURNAL_FOLDED_RECORDS.inc(valid)
             metrics.JOURNAL_IGNORED_RECORDS.inc(len(entries) - valid)
-            if (folded + len(entries)) // PROGRESS_RECORDS > folded // PROGRESS_RECORDS:
-                log.info("partition %s: folded up to offset %s of %s", place.partition, entries[-1].offset, bounds.next)
             folded += len(entries)
             metrics.RECOVERY_FOLDED_RECORDS.labels(place.partition).set(folded)
+            if (now := monotonic()) - told >= PROGRESS_SECONDS:
+                told, left_s = now, (now - began) / folded * (wanted - folded)
+                log.info("partition %s: folded %s of %s journal records in %.0f s, about %.0f s left",
+                         place.partition, folded, wanted, now - began, left_s)  # fmt: skip
 
 
 async def holds(session: Session, place: Place, bounds: Bounds, mark: Mark) -> bool:
