@@ -187,6 +187,11 @@ def test_the_core_accepts_all_bulk_events_but_the_copies(bulk_blocks: list[Any])
     assert truth.topics["events.profile"] > 10
 
 
+def test_each_bulk_record_is_an_object_of_its_own_for_kafka_marks_those_that_it_refuses(bulk_blocks: list[Any]) -> None:
+    records = [id(record) for block in bulk_blocks for records in block.topics.values() for record in records]
+    assert len(set(records)) == len(records)
+
+
 def test_bulk_is_one_stream_for_one_seed(bulk_blocks: list[Any]) -> None:
     again = next(Bulk(Traffic(9, 35_000, 300, START, 0, Rules()), NEWEST).blocks())
     assert again == bulk_blocks[0]
