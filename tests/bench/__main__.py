@@ -76,7 +76,6 @@ def _names(text: str) -> list[str]:
 
 def _run(chosen: argparse.Namespace, kept: Kept) -> Kept:
     """Run what is chosen, keeping after each; returns all that is known then."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the bench that runs too
     names = [name for name in BENCHES if name in chosen.only and name not in chosen.skip]
     words = [*(["--rounds", str(chosen.rounds)] if chosen.rounds else []), *(["--quick"] if chosen.quick else [])]
     if chosen.resume:
@@ -101,4 +100,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the bench that runs too
     sys.exit(main())
