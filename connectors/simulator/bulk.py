@@ -103,7 +103,8 @@ class Bulk:
             if copied[number] and (earlier or number):
                 place = int(which[number] * (len(earlier) + number))
                 topic, record = earlier[place] if place < len(earlier) else made[place - len(earlier)]  # noqa: PLW2901
-                made[number] = (topic, record.copy())
+                record = record.copy()  # Kafka's client marks those that it refuses  # noqa: PLW2901
+                made[number] = (topic, record)
                 copies[topic] = copies.get(topic, 0) + 1
             topics[topic].append(record)
         self._recent = [*self._recent[-_KEPT_BLOCKS + 1 :], made]
