@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.cli.worker import GC_THRESHOLDS
+from pipeline.core import fold
 from pipeline.core.batch import Slab
 from pipeline.core.state import State
 from tests.bench.aims import MS, TIMES, US
@@ -37,7 +38,7 @@ WARM = 1  # and so many before, that are not counted
 STAGED = (2_000, 10_000)  # batch sizes whose stages are timed too, on a batch more of the round
 STORM = 0.05
 SLAB_EVENTS = 500  # records of one topic that arrive at once
-LARGE, STAGED_IDENTITIES = 10_000_000, 10_000_000
+LARGE = 10_000_000
 START_US = 1_790_000_000_000_000  # any instant: the core reads no clock
 FLOOR = "slice, decode, compress"
 
@@ -57,6 +58,9 @@ class Stand:
     def __init__(self, size: Size) -> None:
         self.context = context()
         self.state: State = preloaded(size, self.context.rules, self.context.seed, START_US)
+        fold.settle(self.state)  # what a day's change and a table's growth leave to do is the bench's of pauses
+        for table in (self.state.seen, self.state.held):
+            table.settle()
         self.recount = Recount()
         self._offsets: dict[str, int] = {}
         self._arrived_ms = START_US // 1000
@@ -144,7 +148,7 @@ def _figures(size: Size, merges: float, rounds: list[Round]) -> list[Figure]:
         tuple(fixed(costs) * 1e3 for costs in c) for c in ([r.core for r in rounds], [r.floor for r in rounds])
     )
     found.append(Figure("core", f"fixed cost of a batch, {where}", MS, values, floor=floor, floor_of=FLOOR))
-    if size.identities == STAGED_IDENTITIES:
+    if size.identities == LARGE:
         for n in rounds[0].stages:
             for stage in rounds[0].stages[n]:
                 name = f"stage at {n:,} a batch, {kind}: {stage}"

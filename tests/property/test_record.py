@@ -107,12 +107,7 @@ def test_decode_gives_what_was_encoded(record: Record, link: Link) -> None:
     assert plain(again) == plain(record)
     assert read_link(value) == link._replace(writer="")
     assert encode(again, found) == value
-
-
-@given(records(), st.builds(Link, u64, u64, text))
-@examples()
-def test_the_bytes_are_those_that_the_reference_writes(record: Record, link: Link) -> None:
-    value = encode(record, link)[FRAME_BYTES:]
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, SCHEMA, fastavro.schemaless_reader(io.BytesIO(value), SCHEMA, None))
-    assert out.getvalue() == value
+    out = io.BytesIO()  # the same bytes as the reference writes
+    row = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), SCHEMA, None)
+    fastavro.schemaless_writer(out, SCHEMA, row)
+    assert out.getvalue() == value[FRAME_BYTES:]
