@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +12,11 @@ import pytest
 
 from pipeline.capacity.figures import load
 from tests.bench import __main__ as bench
-from tests.bench import capacity_figures, child, conditions, measure, report
+from tests.bench import capacity_figures, report
 from tests.bench.aims import AIMS, Better
-from tests.bench.conditions import Conditions
 from tests.bench.kept import Kept
-from tests.bench.plan import BENCHES, Bench
 from tests.bench.results import Figure, Outcome, Verdict, line, number, said
-
-ROOT = Path(__file__).parents[2]
-MACHINE = {"CPU": "a CPU", "cores": "2", "memory": "8 GiB", "system": "Linux 6"}
-QUIET = Conditions("2026-01-02 03:04", "abc", MACHINE, {"Python": "3.11.7"}, 0.1, 0.02, 1.0)
-MARKS = "".join(f"{report.BEGIN.format(name)}\n{report.END.format(name)}\n" for name in report.parts(Kept(), ROOT))
-
-
-def figure(*values: float, aim: str | None = "core.2000", **more: Any) -> Figure:
-    given = {"group": "core", "name": "2,000 a batch", "unit": "µs/event"} | more
-    return Figure(**given, values=values, aim=aim)
+from tests.unit.bench_world import MARKS, QUIET, ROOT, figure
 
 
 def test_a_figure_is_its_median_and_its_range() -> None:
@@ -168,172 +153,6 @@ def test_the_calculators_figures_are_the_kept_ones(tmp_path: Path) -> None:
     known = load().by_name
     for name, one in capacity_figures.found(Kept.read(bench.KEPT)):
         assert known[name] == one, f"{name}: run `make bench ARGS=--capacity-figures`, then `make docs`"
-
-
-# --------------------------------------------------------------------------------------------- running them all
-
-
-def with_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **texts: str) -> None:
-    """Benches that are these texts, as modules beside nothing else."""
-    for name, text in texts.items():
-        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
-    made = {name: Bench(name, "made for a test", 0.5) for name in texts}
-    monkeypatch.setattr(bench, "BENCHES", made)
-    monkeypatch.setattr(report, "BENCHES", made)
-
-
-GOOD = """
-import sys
-from pathlib import Path
-from tests.bench.results import Figure, Outcome, write
-with Path("{seen}").open("a") as file:
-    file.write("{name} " + " ".join(sys.argv[1:-2]) + "\\n")
-write(Path(sys.argv[-1]), Outcome("x", (Figure("{name}", "x", "ms", (1.0,)),)))
-"""
-BAD = "import sys\nprint('it began')\nsys.exit('the disk is full')\n"
-
-
-def good(name: str, tmp_path: Path) -> str:
-    return GOOD.format(name=name, seen=tmp_path / "seen")
-
-
-def run(tmp_path: Path, *words: str) -> int:
-    page = tmp_path / "page.md"
-    page.write_text(MARKS, encoding="utf-8")
-    return bench.main([*words, "--kept", str(tmp_path / "kept.json"), "--page", str(page)])
-
-
-def test_a_bench_that_fails_is_kept_with_its_last_words_and_the_others_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with_module(monkeypatch, tmp_path, bad_one=BAD, good_one=good("good_one", tmp_path))
-    assert run(tmp_path, "--only", "bad_one,good_one", "--rounds", "2") == 1
-    kept = Kept.read(tmp_path / "kept.json")
-    assert [(one.bench, one.failed) for one in kept.outcomes] == [
-        ("bad_one", "it began\nthe disk is full\nexit code 1"),
-        ("good_one", ""),
-    ]
-    assert kept.open == ()
-    assert (tmp_path / "seen").read_text() == "good_one --rounds 2\n"
-    assert "the disk is full" in (tmp_path / "page.md").read_text(encoding="utf-8")
-
-
-def test_figures_of_small_sizes_are_neither_kept_nor_shown(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with_module(monkeypatch, tmp_path, one=good("one", tmp_path))
-    assert run(tmp_path, "--only", "one", "--quick") == 0
-    assert not (tmp_path / "kept.json").exists()
-    assert (tmp_path / "page.md").read_text(encoding="utf-8") == MARKS
-    assert (tmp_path / "seen").read_text() == "one --quick\n"
-    assert "nothing is kept" in capsys.readouterr().out
-
-
-def test_a_run_that_was_killed_goes_on_with_what_it_left_and_with_its_options(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    texts = {name: good(name, tmp_path) for name in ("one", "two", "three")}
-    with_module(monkeypatch, tmp_path, **texts)
-    killed = Kept((Outcome("one", (figure(1.0),), QUIET),)).planned(["two", "three"], ["--rounds", "5"])
-    killed.write(tmp_path / "kept.json")
-    assert run(tmp_path, "--only", "one,two,three", "--resume") == 0
-    assert (tmp_path / "seen").read_text() == "two --rounds 5\nthree --rounds 5\n"
-    kept = Kept.read(tmp_path / "kept.json")
-    assert [one.bench for one in kept.outcomes] == ["one", "two", "three"]
-    assert kept.open == ()
-
-
-def test_outcomes_stand_in_the_order_of_the_benches_however_they_were_run() -> None:
-    kept = Kept().done(Outcome("two"), ["one", "two"]).done(Outcome("one"), ["one", "two"])
-    assert [outcome.bench for outcome in kept.outcomes] == ["one", "two"]
-
-
-def test_what_is_skipped_keeps_its_last_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with_module(monkeypatch, tmp_path, one=good("one", tmp_path), two=good("two", tmp_path))
-    Kept((Outcome("two", (figure(7.0),), QUIET),)).write(tmp_path / "kept.json")
-    assert run(tmp_path, "--only", "one,two", "--skip", "two") == 0
-    kept = Kept.read(tmp_path / "kept.json")
-    assert kept.of("two") == Outcome("two", (figure(7.0),), QUIET)
-    assert (tmp_path / "seen").read_text() == "one \n"
-
-
-def test_a_bench_that_hangs_is_ended_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "hangs.py").write_text("import time\nprint('begins', flush=True)\ntime.sleep(100)\n", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
-    found = child.outcome("hangs", Bench("hangs", "", 1 / 60), [])
-    assert found.failed == "begins\nit took longer than 0.0166667 minutes"
-
-
-def test_a_bench_has_options_of_its_own_before_those_of_the_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "one.py").write_text(good("one", tmp_path), encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
-    assert child.outcome("profile", Bench("one", "", 1, ("--profile",)), ["--rounds", "2"]).bench == "profile"
-    assert (tmp_path / "seen").read_text() == "one --profile --rounds 2\n"
-
-
-def test_a_bench_that_writes_no_figures_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "silent.py").write_text("print('all is well')\n", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
-    assert child.outcome("silent", Bench("silent", "", 1), []).failed == "all is well\nit wrote no figures"
-
-
-def test_every_bench_of_the_plan_is_there() -> None:
-    assert [name for name, one in BENCHES.items() if importlib.util.find_spec(one.module) is None] == []
-
-
-def test_a_bench_that_is_none_is_a_wrong_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run(tmp_path, "--only", "cores")
-    assert ended.value.code == 2
-    assert f"cores: not among {', '.join(BENCHES)}" in capsys.readouterr().err
-
-
-# ------------------------------------------------------------------------------------------------ what /proc says
-
-SPINS = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass\n"
-
-
-def test_the_cpu_of_children_counts_while_they_run_and_once_they_ended() -> None:
-    spins = (
-        f"import subprocess, sys\n{SPINS.format(0.1)}subprocess.run([sys.executable, '-c', {SPINS.format(0.3)!r}])\n"
-    )
-    stays = "print('spun', flush=True)\nsys.stdin.read()\n"
-    with subprocess.Popen(
-        [sys.executable, "-c", spins + stays], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        alone, together = measure.cpu_seconds(process.pid), measure.cpu_seconds_with_children(process.pid)
-        process.communicate("")
-    assert together - alone >= 0.29
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as running:
-        assert running.pid in measure.children(os.getpid())
-        running.communicate("\n")
-
-
-def test_the_peak_of_memory_stays_when_the_memory_is_given_back() -> None:
-    takes = "x = bytearray(100 << 20)\ndel x\nprint('gone', flush=True)\ninput()\n"
-    with subprocess.Popen(
-        [sys.executable, "-c", takes], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        assert measure.peak_rss_bytes(process.pid) >= 100 << 20
-        assert measure.rss_bytes(process.pid) < 100 << 20
-        process.communicate("\n")
-    with pytest.raises((ProcessLookupError, FileNotFoundError)):
-        measure.rss_bytes(process.pid)
-
-
-def test_the_machine_is_busy_above_its_bound_alone() -> None:
-    assert not replace(QUIET, busy_before=conditions.BUSY_SHARE_MAX).is_busy
-    loud = replace(QUIET, busy_before=conditions.BUSY_SHARE_MAX + 0.001)
-    assert loud.is_busy
-    assert "10% of its cores in use by others" in loud.busy_words
-    assert 0 <= conditions.busy_share(0.05) <= 1
 
 
 def test_a_terminals_line_says_floor_aim_and_verdict() -> None:
