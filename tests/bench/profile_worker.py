@@ -1,6 +1,7 @@
 """Where a worker's time goes: the functions with the largest self time, sampled by py-spy, as a table.
 
-    python -m tests.bench.profile_worker [--load backlog | --load 25000 | --load light] [--py-spy PATH] [--write FILE]
+    python -m tests.bench.profile_worker [--load backlog | --load 25000 | --load light] [--py-spy PATH]
+                                          [--write docs/evidence/profile-worker.md]
 
 py-spy is no dependency of this project: `pip install py-spy` somewhere, and give its path where it is not on PATH.
 Samples are of all threads that are at work, 200 a second; a C function counts for the Python function that calls it.
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.bench.conditions import at_start
 from tests.bench.core_world import Size
 from tests.bench.latency_bench import LIGHT, LIGHT_PARTITIONS, Loaded, Pace
 from tests.bench.worker_world import world
@@ -67,10 +69,17 @@ def self_samples(stacks: list[str]) -> Counter[str]:
     return found
 
 
-def table(counts: Counter[str], what: str) -> str:
-    """The largest ones in Markdown, with what all others have."""
+def table(counts: Counter[str], what: str, taken: str) -> str:
+    """The largest ones in Markdown, with what all others have; `taken`: when, at which commit, how busy the machine."""
     whole = counts.total()
-    lines = [f"{what}; {whole:,} samples.", "", "| function | self time |", "|---|---:|"]
+    lines = [
+        f"### Worker: {what}",
+        "",
+        f"{whole:,} samples of py-spy; {taken}.",
+        "",
+        "| function | self time |",
+        "|---|---:|",
+    ]
     largest = counts.most_common(SHOWN)
     lines += [f"| `{name}` | {samples / whole:.1%} |" for name, samples in largest]
     rest = whole - sum(samples for _, samples in largest)
@@ -98,7 +107,7 @@ def profiled(py_spy: str, chosen: argparse.Namespace) -> tuple[Counter[str], str
                 running.wait_ready()
                 sampling = Sampling(py_spy, running.pids[0], chosen.seconds, Path(folder))
                 running.wait_all(expected.read)
-                return sampling.counts(), f"Backlog of {expected.read:,} events, {of_state}"
+                return sampling.counts(), f"backlog of {expected.read:,} events, {of_state}"
         here.preload(size)
         pace = LIGHT if chosen.load == "light" else Pace(f"{float(chosen.load):,.0f} events/s", float(chosen.load))
         with here.workers() as running:
@@ -122,8 +131,9 @@ def main() -> None:
     chosen = options.parse_args()
     if chosen.py_spy is None:
         raise SystemExit(f"py-spy is {LONE}")
-    began = time.monotonic()
-    told = table(*profiled(chosen.py_spy, chosen))
+    began, before = time.monotonic(), at_start()
+    taken = f"{before.date} UTC, commit {before.commit}, {before.busy_before:.0%} of the machine at other work"
+    told = table(*profiled(chosen.py_spy, chosen), taken)
     if chosen.write is not None:
         chosen.write.write_text(told + "\n", encoding="utf-8")
     sys.stdout.write(f"{told}\n\n{time.monotonic() - began:.0f} s\n")

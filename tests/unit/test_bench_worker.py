@@ -83,4 +83,4 @@ def test_samples_count_for_the_innermost_function_where_it_does_not_wait() -> No
     ]
     counts = self_samples(stacks)
     assert counts == {"decide (numpy/core.py)": 5, "main (/x/a.py)": 5}
-    assert "| `decide (numpy/core.py)` | 50.0% |" in table(counts, "A backlog")
+    assert "| `decide (numpy/core.py)` | 50.0% |" in table(counts, "a backlog", "today")
