@@ -20,6 +20,8 @@ from pipeline.core.hashing import Hashes, Ints, Mask
 GROW_AT = 0.74  # of all slots: a larger table is begun; above it inserts must often move another key
 LOAD_MAX = 0.8  # of all slots: the larger table is finished at once
 GROWN = 1.15  # times the rows: 0.64 to 0.76 of the slots are in use, whatever the size
+GROWN_SMALL = 2.0  # of a table below SMALL_ROWS: each growth costs 0.1 us a key, and its memory is nothing yet
+SMALL_ROWS = 1 << 16
 ROWS_MIN = 1 << 7
 SLOTS_PER_KEY_MAX = 1 << 18  # a table grown that far for keys that crowd two rows would only eat memory
 SHARE_ROWS_MIN = 1 << 12  # rows moved or swept at a call: 1 ms
@@ -196,7 +198,8 @@ class HashTable:
         """Begin a larger table in time, and move a share into it."""
         while self.count + keys > GROW_AT * self.keys.size:
             if self._growth is None:
-                rows = max(int(len(self.keys) * GROWN), int((self.count + keys) / GROW_AT / SLOTS)) + 1
+                grown = GROWN_SMALL if len(self.keys) < SMALL_ROWS else GROWN
+                rows = max(int(len(self.keys) * grown), int((self.count + keys) / GROW_AT / SLOTS)) + 1
                 self._growth = Growth(self._larger(rows))
             if self.count + keys <= LOAD_MAX * self.keys.size:
                 break

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core import table as module
 from pipeline.core.growth import SLOTS, rows_of
-from pipeline.core.table import GROW_AT, GROWN, ROWS_MIN, HashTable
+from pipeline.core.table import GROW_AT, GROWN, GROWN_SMALL, LOAD_MAX, ROWS_MIN, SMALL_ROWS, HashTable
 
 
 def numbered(count: int, step: int = 1) -> HashTable:
@@ -29,9 +29,19 @@ def test_a_table_grows_at_its_load_and_keeps_everything() -> None:
     fits = int(slots * GROW_AT)
     assert numbered(fits).keys.size == slots
     table = numbered(fits + 1)
-    assert slots < table.keys.size <= slots * GROWN + SLOTS
+    assert slots < table.keys.size <= slots * GROWN_SMALL + SLOTS
     keys = np.arange(1, fits + 2, dtype=np.uint64)
     assert table.get("number", keys).tolist() == list(range(fits + 1))
+
+
+def test_a_large_table_is_never_half_empty() -> None:
+    table, keys = HashTable({}), np.random.default_rng(6).integers(1, 1 << 63, 1_200_000, dtype=np.uint64)
+    loads = []
+    for part in np.array_split(keys, 400):
+        table.insert(part)
+        loads += [table.count / table.keys.size] if len(table.keys) > SMALL_ROWS * GROWN_SMALL else []
+    assert min(loads) > 0.97 * GROW_AT / GROWN
+    assert max(loads) < LOAD_MAX
 
 
 def crowd(count: int) -> np.ndarray:
