@@ -1,7 +1,7 @@
 """Memory of what is remembered: bytes an identity, a fact and a merged pair beside a fixed part, and whether it stays.
 
-Each state is made of journal records in a process of its own, which says its anonymous memory (RssAnon) and the bytes
-of its snapshot. An identity, a fact, a pair is the difference to a process with few of it, divided; the largest
+Each state is made of journal records in a process of its own, which says its anonymous memory (RssAnon, after the
+allocator gave back what was freed: making a state frees much) and the bytes of its snapshot. An identity, a fact, a pair is the difference to a process with few of it, divided; the largest
 over several sizes counts, so that it holds whatever the load of the tables. Then events go on at constant state: each
 day as many identities and facts come as a day long past is forgotten with.
 """
@@ -9,6 +9,7 @@ day as many identities and facts come as a day long past is forgotten with.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -134,7 +135,8 @@ def constant(events: int, day_events: int, batch: int, rules: Rules = RULES, mad
 
 
 def anonymous_bytes() -> int:
-    """Anonymous memory that this process has now."""
+    """Anonymous memory that this process has now, without what its allocator keeps of what was freed."""
+    ctypes.CDLL(None).malloc_trim(0)
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 
