@@ -141,6 +141,13 @@ def test_the_code_keeps_the_rule(rule: Rule) -> None:
     assert not found
 
 
+def test_modules_of_tests_have_no_more_lines_than_others() -> None:
+    long = [
+        path for path in sorted((ROOT / "tests").rglob("*.py")) if offences(lines_of_module, path.read_text("utf-8"))
+    ]
+    assert not long
+
+
 def test_no_module_has_a_forbidden_name() -> None:
     assert not [str(path) for path in modules() if words(path.stem) & FORBIDDEN_WORDS]
 
