@@ -1,9 +1,10 @@
 """Memory of what is remembered: bytes an identity, a fact and a merged pair beside a fixed part, and whether it stays.
 
 Each state is made of journal records in a process of its own, which says its anonymous memory (RssAnon, after the
-allocator gave back what was freed: making a state frees much) and the bytes of its snapshot. An identity, a fact, a pair is the difference to a process with few of it, divided; the largest
-over several sizes counts, so that it holds whatever the load of the tables. Then events go on at constant state: each
-day as many identities and facts come as a day long past is forgotten with.
+allocator gave back what was freed: making a state frees much) and the bytes of its snapshot. An identity, a fact, a
+pair is the difference to a process with few of it, divided; the largest over several sizes counts, so that it holds
+whatever the load of the tables. Then events go on at constant state: each day as many identities and facts come as a
+day long past is forgotten with.
 """
 
 from __future__ import annotations
