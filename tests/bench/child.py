@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,8 @@ def _followed(command: Sequence[str], minutes_max: float, said: Path) -> tuple[s
     """How it ended, "" where well, and all that it said: into a file, since what it started may outlive a pipe."""
     late = time.monotonic() + minutes_max * 60
     with said.open("w", encoding="utf-8") as out, said.open(encoding="utf-8", errors="replace") as spoken:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        at_once = os.environ | {"PYTHONUNBUFFERED": "1"}  # what it says and what it complains of, in their order
+        process = subprocess.Popen(command, cwd=ROOT, env=at_once, stdout=out, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None and time.monotonic() < late:
                 _pass_on(spoken)

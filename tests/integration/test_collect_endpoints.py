@@ -143,7 +143,7 @@ def test_no_secret_is_in_a_log_line_or_metric(world: World, collector: Collectin
     said = collector.log + scrape.text(collector.log)
     assert "ACCESS" in said
     assert paths["secret"] not in said
-    assert tokens["secret"].rpartition("_")[2][:20] not in said
+    assert tokens["secret"].split("_", 2)[2][:20] not in said  # a secret may have such signs too
     assert world.settings["TALLY_COLLECT__SIGNING_KEY"] not in said
     assert "acme-in-no-line" not in said
     for one in (paths, tokens):
