@@ -9,7 +9,7 @@ import contextlib
 import sys
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -33,47 +33,40 @@ class Damaged(Exception):
         self.whole = whole
 
 
-class _Gzip:
-    """One part, as zlib unpacks it; see `_Zstd`."""
+class _Part:
+    """One part, as the library of its form unpacks it."""
 
-    def __init__(self) -> None:
-        self._of = zlib.decompressobj(_GZIP_BITS)
-
-    @property
-    def ended(self) -> bool:
-        return self._of.eof
-
-    @property
-    def behind(self) -> bytes:
-        return self._of.unused_data
-
-    def step(self, packed: bytes) -> bytes:
-        return self._of.decompress(packed)
-
-    @staticmethod
-    def begins(packed: bytes) -> bool:
-        return packed.startswith(GZIP)
-
-
-class _Zstd:
-    """One part, as zstd unpacks it."""
-
-    def __init__(self) -> None:
-        self._of = zstd.ZstdDecompressor()
+    def __init__(self, of: Any) -> None:
+        self._of = of
 
     @property
     def ended(self) -> bool:
         """Whether its end was met."""
-        return self._of.eof
+        return bool(self._of.eof)
 
     @property
     def behind(self) -> bytes:
         """What was given behind its end."""
-        return self._of.unused_data
+        return bytes(self._of.unused_data)
 
     def step(self, packed: bytes) -> bytes:
         """All that is unpacked of what was given so far, and was not taken."""
-        return self._of.decompress(packed)
+        return bytes(self._of.decompress(packed))
+
+
+class _Gzip(_Part):
+    def __init__(self) -> None:
+        super().__init__(zlib.decompressobj(_GZIP_BITS))
+
+    @staticmethod
+    def begins(packed: bytes) -> bool:
+        """Whether a part begins so."""
+        return packed.startswith(GZIP)
+
+
+class _Zstd(_Part):
+    def __init__(self) -> None:
+        super().__init__(zstd.ZstdDecompressor())
 
     @staticmethod
     def begins(packed: bytes) -> bool:
