@@ -10,6 +10,7 @@ from pipeline.core.accounts import Accounts
 from pipeline.core.batch import Slab
 from pipeline.core.context import RULES_VERSION, Context, fingerprint
 from pipeline.core.record import Record, Rules
+from pipeline.core.undo import Undo
 from pipeline.settings import Settings
 from pipeline.state.core import Columns, Size
 
@@ -101,9 +102,9 @@ class EngagementCore:
         }
         return Size(entries, sum(array.nbytes for array in (*arrays, *log.values(), *persons.values())))
 
-    def columns(self, now: state.State) -> Columns:
-        """The state as arrays, some of them its own."""
-        return state.columns(now)
+    def freeze(self, now: state.State) -> Undo:
+        """The state as it is now, to be copied while it goes on."""
+        return state.freeze(now)
 
     def from_columns(self, columns: Columns) -> Any:
         """The state of such arrays."""

@@ -9,15 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.hashing import Ints
+from pipeline.core.undo import NOTHING, Undo
 
 SIZE_MIN = 1024  # rows; doubled when full
 
 
 class Columns:
-    """Rows 1..count of fixed columns. Row 0 is there and stays zero, so that 0 can be looked up."""
+    """Rows 1..count of fixed columns. Row 0 is there and stays zero, so that 0 can be looked up.
+
+    `undo`: told of all that is written.
+    """
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self.count = 0
+        self.undo: Undo = NOTHING
         self._columns: dict[str, npt.NDArray[Any]] = {n: np.zeros(SIZE_MIN, t) for n, t in fields.items()}
 
     @classmethod
@@ -29,7 +34,13 @@ class Columns:
         return made
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """A column, to be read."""
         return self._columns[name]
+
+    def write(self, name: str, rows: Ints, values: npt.ArrayLike) -> None:
+        """Values of rows."""
+        self.undo.keep(self._columns[name], rows)
+        self._columns[name][rows] = values
 
     def dump(self) -> dict[str, npt.NDArray[Any]]:
         """The rows in use, row 0 included."""

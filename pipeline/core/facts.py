@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipeline.core.hashing import Hashes, Ints, Mask
 from pipeline.core.table import HashTable
+from pipeline.core.undo import NOTHING, Undo
 
 OPEN, CLICK, LINK_CLICK = 1, 2, 4
 VENDOR = 8  # added to a kind: held by a vendor's unique event
@@ -71,6 +72,7 @@ class FactLog:
         self.limit = _EVER
         self._columns = {n: _Column(np.zeros(_SIZE_MIN, t)) for n, t in _FIELDS.items()}
         self._heads = HashTable({"number": np.uint32})  # profile -> its newest fact
+        self._undo = NOTHING
 
     def dump(self) -> dict[str, npt.NDArray[Any]]:
         """Columns for a snapshot."""
@@ -90,6 +92,10 @@ class FactLog:
         for name in _FIELDS:
             log._columns[name] = _Column(columns[name], log.base).made_anew(log.base, log.count, 0)
         return log
+
+    def tell(self, undo: Undo) -> None:
+        """Of all that is written from now on."""
+        self._undo = self._heads.undo = undo
 
     def numbers(self, n: int) -> npt.NDArray[np.uint32]:
         """The numbers of the next `n` facts."""
@@ -167,7 +173,9 @@ class FactLog:
 
     def _write(self, name: str, place: Ints, values: npt.NDArray[Any]) -> None:
         column = self._columns[name]
-        column.values[place + (self.base - column.origin)] = values
+        at = place + (self.base - column.origin)
+        self._undo.keep(column.values, at)
+        column.values[at] = values
 
     def _make_room(self, more: int) -> None:
         is_made = False

@@ -17,6 +17,7 @@ from pipeline.core.columns import Columns
 from pipeline.core.hashing import Hashes, Ints, Mask, profile_keys
 from pipeline.core.record import Person, Register
 from pipeline.core.table import HashTable
+from pipeline.core.undo import Undo
 
 _FIELDS = {
     "key": np.uint64,  # of (account, profile)
@@ -63,6 +64,10 @@ class Persons:
         made._table.insert(keys, node=np.arange(1, len(keys) + 1, dtype=np.uint32))
         return made
 
+    def tell(self, undo: Undo) -> None:
+        """Of all that is written from now on, but for new names, which lie behind those that there are."""
+        self._nodes.undo = undo
+
     def find(self, keys: Hashes) -> tuple[Ints, Hashes]:
         """Of profiles: the node of the person where it has several profiles (else 0), and the person's key."""
         person = self._nodes["person"][self._table.get("node", keys)]
@@ -105,9 +110,9 @@ class Persons:
         nodes = self._ensure(pairs, seed)
         n, m = len(registers), len(persons)
         at = nodes[:n]
-        self._nodes["stands_for"][at] = nodes[n : 2 * n]
-        self._nodes["occurred_at"][at] = [r.occurred_at for r in registers]
-        self._nodes["identity"][at] = np.array([r.identity for r in registers], np.uint64)
+        self._nodes.write("stands_for", at, nodes[n : 2 * n])
+        self._nodes.write("occurred_at", at, [r.occurred_at for r in registers])
+        self._nodes.write("identity", at, np.array([r.identity for r in registers], np.uint64))
         self._regroup(nodes[2 * n : 2 * n + m], nodes[2 * n + m :])
 
     def _ensure(self, pairs: Sequence[tuple[str, str]], seed: int) -> Ints:
@@ -118,7 +123,7 @@ class Persons:
         fresh = np.flatnonzero(nodes == 0)
         if len(fresh):
             nodes[fresh] = self._nodes.extend(len(fresh))
-            self._nodes["key"][nodes[fresh]] = keys[fresh]
+            self._nodes.write("key", nodes[fresh], keys[fresh])
             self._write_names(nodes[fresh], [distinct[i][1].encode() for i in fresh.tolist()])
             self._table.insert(keys[fresh], node=nodes[fresh].astype(np.uint32))
         number = dict(zip(distinct, nodes.tolist(), strict=True))
@@ -132,8 +137,8 @@ class Persons:
             larger[: self._names_size] = self._names[: self._names_size]
             self._names = larger
         self._names[self._names_size : end] = np.frombuffer(b"".join(names), np.uint8)
-        self._nodes["name_at"][nodes] = self._names_size + np.cumsum(sizes) - sizes
-        self._nodes["name_size"][nodes] = sizes
+        self._nodes.write("name_at", nodes, self._names_size + np.cumsum(sizes) - sizes)
+        self._nodes.write("name_size", nodes, sizes)
         self._names_size = end
 
     def _members(self, persons: npt.NDArray[Any]) -> tuple[Ints, Ints]:
@@ -157,12 +162,12 @@ class Persons:
         joined = involved[(self._nodes["person"][involved] == 0) & ~np.isin(involved, changed)]  # stood alone till now
         members = np.concatenate([members[stays], changed, joined])
         of = np.concatenate([of[stays], person, joined])
-        self._nodes["first"][involved] = 0
+        self._nodes.write("first", involved, 0)
         order = np.lexsort((members, of))
         members, of = members[order], of[order]
         opens: Mask = np.append(True, of[1:] != of[:-1])[: len(of)]
         closes: Mask = np.append(opens[1:], True)[: len(of)]
         alone = opens & closes & (members == of)
-        self._nodes["person"][members] = np.where(alone, 0, of)
-        self._nodes["next"][members] = np.where(closes, 0, np.append(members[1:], 0))
-        self._nodes["first"][of[opens & ~alone]] = members[opens & ~alone]
+        self._nodes.write("person", members, np.where(alone, 0, of))
+        self._nodes.write("next", members, np.where(closes, 0, np.append(members[1:], 0)))
+        self._nodes.write("first", of[opens & ~alone], members[opens & ~alone])

@@ -17,6 +17,7 @@ from pipeline.core.hashing import Mask
 from pipeline.core.persons import Persons
 from pipeline.core.record import Label, Plan
 from pipeline.core.table import HashTable
+from pipeline.core.undo import Undo
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -72,6 +73,16 @@ def columns(state: State) -> Columns:
         "plans": [list(plan) for plans in state.accounts.plans.values() for plan in plans],
     }
     return {**flat, "rest": np.frombuffer(json.dumps(rest).encode(), np.uint8)}
+
+
+def freeze(state: State) -> Undo:
+    """The state's columns as they are now, to be copied while it goes on; of one instant at a time."""
+    assert not state.seen.undo.is_open, "a state is copied once at a time"
+    undo = Undo(columns(state))
+    state.seen.undo = state.held.undo = undo
+    state.log.tell(undo)
+    state.persons.tell(undo)
+    return undo
 
 
 def from_columns(flat: Columns) -> State:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pipeline.core.growth import SLOTS, Growth, rows_of
 from pipeline.core.hashing import Hashes, Ints, Mask
+from pipeline.core.undo import NOTHING, Undo
 
 GROW_AT = 0.74  # of all slots: a larger table is begun; above it inserts must often move another key
 LOAD_MAX = 0.8  # of all slots: the larger table is finished at once
@@ -30,6 +31,7 @@ _MOVED_ROWS_PER_KEY = 2.5  # inserted: a table is moved before it is LOAD_MAX fu
 _SWEPT_SHARES = 64  # calls in which a large table is swept
 _SCRATCH_PER_KEY = 8  # of _first_of_row: one key in 16 is taken for a rival of one of another row
 _ALL_ROWS = 1 << 40
+_FREE: Hashes = np.zeros(1, np.uint64)
 _NO_SLOTS: Ints = np.zeros(0, np.int64)
 _NO_SWEEP = -1  # in a snapshot
 
@@ -38,7 +40,7 @@ class HashTable:
     """Keys are distinct and never 0. `fields` names the columns beside the keys and their dtypes.
 
     `swept`: rows that the sweep has passed; None: nothing waits for it. `missed`: slots behind it that were filled with
-    what came from rows before it.
+    what came from rows before it. `undo`: told of all that is written.
     """
 
     def __init__(self, fields: Mapping[str, Any], rows: int = ROWS_MIN) -> None:
@@ -47,6 +49,7 @@ class HashTable:
         self.count = 0
         self.swept: int | None = None
         self.missed: Ints = _NO_SLOTS
+        self.undo: Undo = NOTHING
         self._growth: Growth | None = None
 
     @classmethod
@@ -92,7 +95,7 @@ class HashTable:
         if known.any():
             at = slots[known]
             for name, column in values.items():
-                self.fields[name].reshape(-1)[at] = column[known]
+                self._set(self.fields[name], at, column[known])
             if self._growth is not None:
                 moved = self._growth.has_moved(at)
                 self._growth.larger.put(keys[known][moved], **{n: c[known][moved] for n, c in values.items()})
@@ -146,8 +149,12 @@ class HashTable:
         if self._growth is not None:
             moved = slots[self._growth.has_moved(slots)]
             self._growth.larger.delete(self.keys.reshape(-1)[moved])
-        self.keys.reshape(-1)[slots] = 0
+        self._set(self.keys, slots, _FREE)
         self.count -= len(slots)
+
+    def _set(self, column: npt.NDArray[Any], slots: Ints, values: npt.NDArray[Any]) -> None:
+        self.undo.keep(column, slots)
+        column.reshape(-1)[slots] = values
 
     def _place(self, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> tuple[Ints, Ints]:
         """One key for each row at most; returns which keys found a place, and their flat slots."""
@@ -164,9 +171,9 @@ class HashTable:
 
     def _write(self, slots: Ints, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> None:
         """Put keys that are nowhere into free slots."""
-        self.keys.reshape(-1)[slots] = keys
+        self._set(self.keys, slots, keys)
         for name, column in values.items():
-            self.fields[name].reshape(-1)[slots] = column
+            self._set(self.fields[name], slots, column)
         if self._growth is not None and len(moved := np.flatnonzero(self._growth.has_moved(slots))):
             self._growth.larger.insert(keys[moved], **{name: column[moved] for name, column in values.items()})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.accounts import Accounts
@@ -35,6 +34,13 @@ class Size(NamedTuple):
     columns_bytes: int
 
 
+class Frozen(Protocol):
+    """A state's arrays as of one instant, though the state goes on."""
+
+    def copied(self) -> Columns:
+        """Copies of them, once; in any thread, while the state changes in its own."""
+
+
 class Core(Folds, Protocol):
     """Pure functions over the state of one partition."""
 
@@ -57,8 +63,8 @@ class Core(Folds, Protocol):
     def size(self, state: Any) -> Size:
         """How much the state remembers; cheap."""
 
-    def columns(self, state: Any) -> Columns:
-        """The state as arrays; they may be the state's own."""
+    def freeze(self, state: Any) -> Frozen:
+        """The state as it is now; cheap. One is copied before the next is asked for."""
 
     def from_columns(self, columns: Columns) -> Any:
         """The state of such arrays, which it may keep.
@@ -66,8 +72,3 @@ class Core(Folds, Protocol):
         Raises:
             ValueError, KeyError: these are not a state's columns.
         """
-
-
-def copied(columns: Columns) -> Columns:
-    """Columns that the state does not change any more."""
-    return {name: np.array(column, copy=True) for name, column in columns.items()}

@@ -1,8 +1,9 @@
-"""The longest batch at constant load: tables grow over several sizes, the stream's day changes, a snapshot is copied.
+"""The longest batch at constant load: tables grow over several sizes, the stream's day changes, a snapshot is taken.
 
 In one process and with the core alone: each batch is decided, encoded and applied, wall and CPU time of each is kept.
 The state begins with what a smaller deployment remembers, and grows to 10 million identities and 5 million facts by
-records that are folded between the measured batches: their longest application counts as well.
+records that are folded between the measured batches: their longest application counts as well. A snapshot is taken as
+a worker does: of one instant between two batches, which counts as a pause, copied and written by a thread beside them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from pipeline.core import fold
@@ -18,11 +22,13 @@ from pipeline.core.batch import Slab
 from pipeline.core.context import Context
 from pipeline.core.decide import decide
 from pipeline.core.record import Link, Record, encode
-from pipeline.core.state import State, columns
+from pipeline.core.state import State, freeze
+from pipeline.core.undo import Undo
 from pipeline.core.window import DAY_US
-from pipeline.state.core import copied
+from pipeline.state.snapshots import Header, Snapshots
+from pipeline.state.store import Mark
 from tests.bench.aims import MS
-from tests.bench.core_traffic import traffic
+from tests.bench.core_traffic import Sent, traffic
 from tests.bench.core_world import Size, history, slabs
 from tests.bench.memory_bench import constant
 from tests.bench.results import Figure, options, run
@@ -31,12 +37,14 @@ from tests.events import SEED, context
 END_US = 20_000 * DAY_US
 SIZE, SIZE_QUICK = Size(10_000_000, 5_000_000), Size(1_000_000, 500_000, 10_000)
 BATCH = 2_000
-DECIDED_EVENTS = 300_000  # half of them behind the day's change: 75 batches, a sweep has 64 parts
+DECIDED_EVENTS = 400_000
+SNAPSHOT_AT = 0.25  # of them; till the day changes it is copied and written, or waited for
+DAY_AT = 0.6  # behind it 80 batches: a sweep has 64 parts
 CONSTANT_DAYS = 12  # the window and four days that forget one
 DAY_EVENTS, DAY_EVENTS_QUICK = 1_000_000, 50_000
 
 AIM = "pauses.worst"
-COPY = "copying the state for a snapshot, between two batches"
+ROUNDS = 2  # a minute each
 
 
 class Longest(NamedTuple):
@@ -54,43 +62,58 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
     """All of it, each round anew."""
     size = SIZE_QUICK if chosen.quick else SIZE
     day_events = DAY_EVENTS_QUICK if chosen.quick else DAY_EVENTS
-    rounds = [_round(size, day_events) for _ in range(chosen.rounds)]
+    sent = traffic(DECIDED_EVENTS, 0.001, END_US)
+    rounds = [_round(size, day_events, sent) for _ in range(chosen.rounds)]
     figures = []
     for name in rounds[0]:
         cpu = tuple(found[name].cpu for found in rounds)
         wall = tuple(found[name].wall for found in rounds)
         figures.append(Figure("pauses", f"{name}, CPU", MS, cpu))
         figures.append(Figure("pauses", f"{name}, wall", MS, wall))
-    batches = [[one.wall for name, one in found.items() if name != COPY] for found in rounds]
-    worst = tuple(max(one) for one in batches)
-    figures.append(Figure("pauses", "the longest of all but the copy of a snapshot, wall", MS, worst, aim=AIM))
+    worst = tuple(max(one.wall for one in found.values()) for found in rounds)
+    figures.append(Figure("pauses", "the longest of all, wall", MS, worst, aim=None if chosen.quick else AIM))
     return figures
 
 
-def _round(size: Size, day_events: int) -> dict[str, Longest]:
+def _round(size: Size, day_events: int, sent: Sent) -> dict[str, Longest]:
     rules = context()
     state = State()
-    growing = _longest(state, history(size, rules.rules, SEED, END_US))
-    deciding, state_us = Longest(), END_US
-    offsets: dict[str, int] = {}
-    sent = traffic(DECIDED_EVENTS, 0.001, END_US)
-    changed = Longest()
-    for n, at in enumerate(range(0, len(sent), BATCH)):
-        is_next_day = at >= len(sent) // 2
-        arrived_us = state_us + (DAY_US if is_next_day else 0)
-        part = slabs(sent[at : at + BATCH], offsets, arrived_us // 1000, 500)
-        took = _timed(partial(_batch, state, part, rules, n))
-        deciding, changed = (deciding, changed.with_one(took)) if is_next_day else (deciding.with_one(took), changed)
-    copy = _timed(partial(_copy, state))
+    found = {"growing": _longest(state, history(size, rules.rules, SEED, END_US))}
+    found |= _decided(state, sent, rules)
     del state
-    constantly = _longest(State(), constant(CONSTANT_DAYS * day_events, day_events, 10_000))
-    return {
-        f"folding 20,000 events while the tables grow to {size.identities:,} identities, {size.facts:,} facts": growing,
-        f"a batch of {BATCH:,} at that size": deciding,
-        f"a batch of {BATCH:,} behind the day's change": changed,
-        f"folding 10,000 events, {day_events:,} a day, of which a day is forgotten each day": constantly,
-        COPY: copy,
+    found["constant"] = _longest(State(), constant(CONSTANT_DAYS * day_events, day_events, 10_000))
+    names = {
+        "growing": "folding 20,000 events while the tables grow to "
+        f"{size.identities:,} identities, {size.facts:,} facts",
+        "batch": f"a batch of {BATCH:,} at that size",
+        "instant": "the instant of a snapshot, between two batches",
+        "snapshot": f"a batch of {BATCH:,} while a snapshot is copied and written",
+        "day": f"a batch of {BATCH:,} behind the day's change",
+        "constant": f"folding 10,000 events, {day_events:,} a day, of which a day is forgotten each day",
     }
+    return {name: found[key] for key, name in names.items()}
+
+
+def _decided(state: State, sent: Sent, rules: Context) -> dict[str, Longest]:
+    """The longest batch of each kind."""
+    found = dict.fromkeys(("batch", "snapshot", "day"), Longest())
+    offsets: dict[str, int] = {}
+    taking: Future[object] | None = None
+    with TemporaryDirectory(prefix="tally-pauses-") as folder, ThreadPoolExecutor(1) as thread:
+        for n, at in enumerate(range(0, len(sent), BATCH)):
+            if taking is None and at >= SNAPSHOT_AT * len(sent):
+                columns: list[Undo] = []
+                found["instant"] = _timed(partial(_freeze, state, columns))
+                taking = thread.submit(_take, Path(folder), columns[0], rules)
+            kind = "batch" if taking is None or taking.done() else "snapshot"
+            if at >= DAY_AT * len(sent):
+                kind = "day"
+                assert taking is not None
+                taking.result()
+            arrived_us = END_US + (DAY_US if kind == "day" else 0)
+            part = slabs(sent[at : at + BATCH], offsets, arrived_us // 1000, 500)
+            found[kind] = found[kind].with_one(_timed(partial(_batch, state, part, rules, n)))
+    return found
 
 
 def _batch(state: State, part: list[Slab], rules: Context, n: int) -> None:
@@ -99,8 +122,12 @@ def _batch(state: State, part: list[Slab], rules: Context, n: int) -> None:
     fold.apply(state, record, rules.seed)
 
 
-def _copy(state: State) -> None:
-    copied(columns(state))
+def _freeze(state: State, frozen: list[Undo]) -> None:
+    frozen.append(freeze(state))
+
+
+def _take(folder: Path, frozen: Undo, rules: Context) -> None:
+    Snapshots(folder).write(Header(0, Mark(1, 0, 1), {}, rules.rules, {}, 1), frozen.copied())
 
 
 def _longest(state: State, records: Iterable[Record]) -> Longest:
@@ -117,4 +144,6 @@ def _timed(do: Callable[[], object]) -> Longest:
 
 
 if __name__ == "__main__":
-    run("pauses", measure, options(__doc__))
+    parser = options(__doc__)
+    parser.set_defaults(rounds=ROUNDS)
+    run("pauses", measure, parser)

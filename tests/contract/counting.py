@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.core.accounts import Accounts
 from pipeline.core.batch import Slab
 from pipeline.core.record import SCHEMA_ID, Record, Rules, Source
+from pipeline.core.undo import Undo
 from pipeline.state.core import Columns, Size
 from pipeline.topics import SOURCE_TOPICS
 
@@ -83,9 +84,10 @@ class CountingCore:
     def size(self, state: Counted) -> Size:
         return Size({"topics": len(state.next)}, 0)
 
-    def columns(self, state: Counted) -> Columns:
+    def freeze(self, state: Counted) -> Undo:
         numbers = [state.next.get(topic, 0) for topic in SOURCE_TOPICS]
-        return {"next": np.array(numbers, np.int64), "rest": np.array([state.stream_time, state.total], np.int64)}
+        rest = np.array([state.stream_time, state.total], np.int64)
+        return Undo({"next": np.array(numbers, np.int64), "rest": rest})
 
     def from_columns(self, columns: Columns) -> Counted:
         stream_time, total = columns["rest"].tolist()

@@ -12,7 +12,6 @@ import pytest
 from pipeline.core import state
 from pipeline.core.framing import frame
 from pipeline.core.record import FORMAT, HEAD_BYTES_MAX, NotARecord, UnknownFormat, decode, read_link
-from pipeline.state.core import copied
 from pipeline.state.snapshots import Doubtful, Header, Snapshots, read_columns, read_header
 from pipeline.state.store import Mark
 from tests.events import NOON_MS, NOON_US
@@ -74,7 +73,7 @@ def test_a_damaged_record_is_read_or_said_to_be_damaged(world: World, seed: int)
 def test_a_damaged_snapshot_is_doubted_or_as_it_was(world: World, seed: int, tmp_path: Path) -> None:
     dice = random.Random(f"{seed} fuzz snapshots")
     header = Header(3, Mark(7, 8, 9), {"events.email": 4}, CONTEXT.rules, {"events.email": "x"}, 4)
-    columns = copied(state.columns(world.state))
+    columns = state.freeze(world.state).copied()
     path = Snapshots(tmp_path).write(header, columns)
     files = sorted(path.iterdir())
     whole = {file: file.read_bytes() for file in files}
@@ -99,7 +98,7 @@ def test_a_damaged_snapshot_is_doubted_or_as_it_was(world: World, seed: int, tmp
 
 def test_a_snapshot_without_one_of_its_files_is_doubted(world: World, tmp_path: Path) -> None:
     header = Header(3, Mark(7, 8, 9), {}, CONTEXT.rules, {}, 0)
-    path = Snapshots(tmp_path / "whole").write(header, copied(state.columns(world.state)))
+    path = Snapshots(tmp_path / "whole").write(header, state.columns(world.state))
     for file in sorted(path.iterdir()):
         lacking = tmp_path / "lacking"
         shutil.copytree(path, lacking)
