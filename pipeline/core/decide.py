@@ -26,14 +26,12 @@ from pipeline.core.fold import fact_limit
 from pipeline.core.hashing import Ints
 from pipeline.core.people import People, Resolved, operate, resolve
 from pipeline.core.reasons import Reject
-from pipeline.core.record import FACTS, Label, Plan, Record
+from pipeline.core.record import Label, Plan, Record
 from pipeline.core.rows import Decided, correction_rows, encode_rows
 from pipeline.core.sift import refuse, sift
 from pipeline.core.state import State
 from pipeline.core.uniques import Facts, candidates, decide_uniques
 from pipeline.core.window import DAY_US, stream_times
-
-_FACTS = list(FACTS.names or ())
 
 
 class _Uniques(NamedTuple):
@@ -106,10 +104,10 @@ def _decide_uniques(
         state.held,
         fact_limit(day, context.rules),
         candidates(opportunities(accepted, context.seed)),
-        (resolved.keys, resolved.grouped),
+        resolved.whom,
         people.regrouped,
     )
-    facts = decided.facts[_FACTS].astype(FACTS)
+    facts = decided.facts
     facts["label"], labels = label(accepted, facts, state.labels)
     counted = facts[decided.counts]
     kinds = np.bincount(counted["row"], counted["kind"] & ~np.uint8(VENDOR), len(accepted))  # a row has each kind once

@@ -33,13 +33,16 @@ _ROOM = 1.25  # times the facts that are remembered: room is reserved, memory ta
 _NEARLY_FULL = 15 / 16  # of a column's room: it is made anew, one column at a call, so that no call makes all
 _SCANNED = 1 << 16  # facts looked at in one go for the first that lives
 _NUMBERS = (1 << 32) - 1  # numbers are 1.._NUMBERS, then 1 again: never more than that many facts live at once
+_GIVEN_ONCE = 1 << 31  # facts ever made: till then no number was given twice, and a place is a plain difference
 _EVER = -(1 << 63)  # before every event
+_TRUE = np.ones(1, bool)
 _VENDOR_RANK = np.int64(1) << np.int64(62)
 
 
 def rank(occurred_at: Ints, kind: npt.NDArray[np.uint8]) -> Ints:
     """What 'earlier' compares: raw events by time, then vendors' unique events by time."""
-    return occurred_at + np.where(kind & VENDOR, _VENDOR_RANK, np.int64(0))
+    vendor = kind & VENDOR
+    return occurred_at + np.where(vendor, _VENDOR_RANK, np.int64(0)) if vendor.any() else occurred_at
 
 
 class _Column:
@@ -99,13 +102,14 @@ class FactLog:
 
     def numbers(self, n: int) -> npt.NDArray[np.uint32]:
         """The numbers of the next `n` facts."""
+        if self.count + n < _NUMBERS:
+            return np.arange(self.count + 1, self.count + n + 1, dtype=np.uint32)
         return ((self.count + np.arange(n)) % _NUMBERS + 1).astype(np.uint32)
 
     def at(self, numbers: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         """A column's values of facts; of a number that is not alive, anything."""
         column = self._columns[name]
-        place = self._place(numbers) + (self.base - column.origin)
-        return column.values[np.minimum(place, len(column.values) - 1)]
+        return column.values.take(self._place(numbers) + (self.base - column.origin), mode="clip")
 
     def rank(self, numbers: npt.NDArray[Any]) -> Ints:
         """What 'earlier' compares, of facts."""
@@ -117,8 +121,8 @@ class FactLog:
 
     def _is_kept(self, numbers: npt.NDArray[Any]) -> Mask:
         """Whether facts, dead or alive, are still in the log."""
-        kept: Mask = (numbers > 0) & (self._place(numbers) < self.count - self.base)
-        return kept
+        kept: Mask = self._place(numbers) < self.count - self.base
+        return kept if self.count < _GIVEN_ONCE else kept & (numbers > 0)
 
     def of_profiles(self, profiles: Hashes) -> tuple[Ints, npt.NDArray[np.uint32]]:
         """The facts of profiles: the profile's index and the fact's number; dead ones may be among them."""
@@ -168,7 +172,10 @@ class FactLog:
         number = self._heads.fields["number"].reshape(-1)
         self._heads.sweep(lambda slots: ~self._is_kept(number[slots]))
 
-    def _place(self, numbers: npt.NDArray[Any]) -> Ints:
+    def _place(self, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """How many remembered facts are before each; of a number that is 0 or forgotten, more than there are."""
+        if self.count < _GIVEN_ONCE:
+            return numbers - np.uint32(self.base + 1)
         return (numbers.astype(np.int64) - 1 - self.base) % _NUMBERS
 
     def _write(self, name: str, place: Ints, values: npt.NDArray[Any]) -> None:
@@ -189,9 +196,12 @@ class FactLog:
         """Put new facts in front of their profiles' chains."""
         order = np.argsort(profiles, kind="stable")
         profiles, numbers = profiles[order], numbers[order]
-        opens = np.append(True, profiles[1:] != profiles[:-1])
-        closes = np.append(opens[1:], True)
-        prev = np.append(np.uint32(0), numbers[:-1]).astype(np.uint32)
-        prev[opens] = self._heads.get("number", profiles[opens])
+        differs = profiles[1:] != profiles[:-1]
+        opens, closes = np.concatenate((_TRUE, differs)), np.concatenate((differs, _TRUE))
+        heads = profiles[opens]
+        slots = self._heads.find(heads)
+        prev = np.empty(len(numbers), np.uint32)
+        prev[1:] = numbers[:-1]
+        prev[opens] = self._heads.read("number", slots)
         self._write("prev", self._place(numbers), prev)
-        self._heads.put(profiles[opens], number=numbers[closes])
+        self._heads.put_at(slots, heads, number=numbers[closes])

@@ -26,18 +26,19 @@ _CAMPAIGN_MASK, _CHANNEL_MASK = (1 << _CAMPAIGN_BITS) - 1, (1 << _CHANNEL_BITS) 
 def opportunities(accepted: Accepted, seed: int) -> Opportunities:
     """Opens and clicks of somebody, of some message."""
     rows = np.flatnonzero((accepted.marks & (OPENED | CLICKED) != 0) & accepted.has_profile & accepted.live)
-    at = pa.array(rows)
+    at, marks = pa.array(rows), accepted.marks[rows]
     message = Codes(_either(accepted.columns["message_id"].take(at), accepted.columns["campaign_id"], at))
-    link, marks = Codes(accepted.columns["link"].take(at)), accepted.marks[rows]
     clicked = (marks & CLICKED != 0) & (message.code >= 0)
+    linked = np.flatnonzero(clicked & (marks & NO_LINK == 0))
+    link = Codes(accepted.columns["link"].take(pa.array(rows[linked])))
     return Opportunities(
         row=rows,
         opened=(marks & OPENED != 0) & (message.code >= 0),
         clicked=clicked,
-        linked=clicked & (link.code >= 0) & (marks & NO_LINK == 0),
+        linked=linked[link.code >= 0],
         vendor=marks & BY_VENDOR != 0,
         message=mix(message.hashes(seed), accepted.channel.take(rows).hashes(seed)),
-        link=link.hashes(seed),
+        link=link.hashes(seed)[link.code >= 0],
         profile=accepted.profile[rows],
         occurred_at=accepted.occurred_at[rows],
         identity=accepted.identity[rows],
@@ -51,20 +52,22 @@ def _either(first: pa.Array, second: pa.Array, at: pa.Array) -> pa.Array:
 
 def label(accepted: Accepted, facts: Facts, known: Mapping[Label, int]) -> tuple[npt.NDArray[np.uint32], list[Label]]:
     """The label number of each fact, and the labels that are new."""
-    rows = facts["row"]
+    rows = facts["row"].astype(np.int64)
     campaign, channel = accepted.campaign, accepted.channel
     account = accepted.account.code[rows].astype(np.int64)
     combined = ((account << _CAMPAIGN_BITS) + campaign.code[rows] + 1 << _CHANNEL_BITS) + channel.code[rows]
     distinct, inverse = np.unique(combined, return_inverse=True)
     accounts, campaigns, channels = accepted.account.values, [None, *campaign.values], channel.values
-    new: dict[Label, int] = {}
-    numbers = []
-    for one in distinct.tolist():
-        said = (
+    said = [
+        (
             accounts[one >> _CAMPAIGN_BITS + _CHANNEL_BITS],
             campaigns[one >> _CHANNEL_BITS & _CAMPAIGN_MASK],
             channels[one & _CHANNEL_MASK],
         )
-        number = known.get(said)  # type: ignore[call-overload]  # a Label is a tuple; making one costs twice the look-up
-        numbers.append(new.setdefault(Label(*said), len(known) + len(new)) if number is None else number)
-    return np.array(numbers, np.uint32)[inverse], list(new)
+        for one in distinct.tolist()
+    ]
+    numbers = [known.get(one) for one in said]  # type: ignore[call-overload]  # a Label is a tuple; making one costs more
+    new = [place for place, number in enumerate(numbers) if number is None]
+    for number, place in enumerate(new, len(known)):
+        numbers[place] = number
+    return np.array(numbers, np.uint32)[inverse], [Label(*said[place]) for place in new]

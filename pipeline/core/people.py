@@ -14,11 +14,11 @@ import pyarrow as pa
 from pipeline.core.accepted import Accepted, Keys
 from pipeline.core.context import Context
 from pipeline.core.events import Events
-from pipeline.core.hashing import Hashes, Ints, Mask, profile_keys
+from pipeline.core.hashing import Hashes, Ints, profile_keys
 from pipeline.core.operations import Moves, Operations, Pair
 from pipeline.core.persons import Persons
 from pipeline.core.record import Person, Register
-from pipeline.core.uniques import Regrouped
+from pipeline.core.uniques import Regrouped, Whom
 from pipeline.core.validate import merge_moves, split_moves
 
 _MOVES = {"profile_merged": merge_moves, "profile_split": split_moves}
@@ -37,17 +37,18 @@ class People(NamedTuple):
     names: list[str]
 
 
+_NEAR_BITS = 16  # of a key: among a few keys most others are told apart by so many, cheaper than by a sort
+_NEAR_MASK = np.uint64((1 << _NEAR_BITS) - 1)
 _NOBODY = People([], [], [], None, [])
 
 
 class Resolved(NamedTuple):
-    """Of each accepted row: its person's key and whether that had several profiles, both before the batch.
+    """Of each accepted row: its person before the batch; and that person's name after it.
 
-    `person`: the person's name after the batch; null where the profile stands for itself.
+    `person` is null where the profile stands for itself.
     """
 
-    keys: Hashes
-    grouped: Mask
+    whom: Whom
     person: pa.Array
 
 
@@ -101,19 +102,29 @@ def resolve(persons: Persons, people: People, accepted: Accepted) -> Resolved:
     """Whom the accepted rows' profiles stand for."""
     nodes, keys = persons.find(accepted.profile)
     elsewhere = np.flatnonzero((nodes > 0) & (keys != accepted.profile))
-    distinct, inverse = np.unique(nodes[elsewhere], return_inverse=True)
-    named = persons.names(distinct.tolist())
-    name_of = dict(zip(elsewhere.tolist(), [named[i] for i in inverse.tolist()], strict=True))
-    if people.regrouped is not None:
-        at = dict(zip(people.regrouped.profiles.tolist(), people.names, strict=True))
-        for row in np.flatnonzero(np.isin(accepted.profile, people.regrouped.profiles)).tolist():
-            name_of[row] = at[int(accepted.profile[row])]
+    name_of = dict(zip(elsewhere.tolist(), persons.names(nodes[elsewhere]), strict=True))
+    at = None if people.regrouped is None else _places(people.regrouped.profiles, accepted.profile)
+    if at is not None:
+        moved = np.flatnonzero(at >= 0)
+        name_of.update(zip(moved.tolist(), map(people.names.__getitem__, at[moved].tolist()), strict=True))
+    whom = Whom(keys, nodes > 0, at)
     if not name_of:
-        return Resolved(keys, nodes > 0, pa.nulls(len(accepted), pa.string()))
+        return Resolved(whom, pa.nulls(len(accepted), pa.string()))
     rows, names = np.array(list(name_of), np.int64), list(name_of.values())
     profiles = accepted.columns["profile_id"].take(pa.array(rows)).to_pylist()
     is_other = np.array([profile != name for profile, name in zip(profiles, names, strict=True)])
     place = np.full(len(accepted), -1)
     place[rows] = np.where(is_other, np.arange(len(rows)), -1)
     person = pa.array(names, pa.string()).take(pa.array(place, mask=place < 0))
-    return Resolved(keys, nodes > 0, person)
+    return Resolved(whom, person)
+
+
+def _places(few: Hashes, keys: Hashes) -> Ints:
+    """Where each key stands among a few distinct ones; -1 where it is none of them."""
+    near = np.zeros(1 << _NEAR_BITS, bool)
+    near[few & _NEAR_MASK] = True
+    rows = np.flatnonzero(near[keys & _NEAR_MASK])
+    place = dict(zip(few.tolist(), range(len(few)), strict=True))
+    found = np.full(len(keys), -1)
+    found[rows] = [place.get(key, -1) for key in keys[rows].tolist()]
+    return found

@@ -73,10 +73,12 @@ class Persons:
         person = self._nodes["person"][self._table.get("node", keys)]
         return person.astype(np.int64), np.where(person > 0, self._nodes["key"][person], keys)
 
-    def names(self, nodes: Sequence[int]) -> list[str]:
+    def names(self, nodes: Ints) -> list[str]:
         """The profile names of nodes."""
-        at, size = self._nodes["name_at"], self._nodes["name_size"]
-        return [self._names[int(at[n]) : int(at[n]) + int(size[n])].tobytes().decode() for n in nodes]
+        at = self._nodes["name_at"][nodes].astype(np.int64)
+        ends = at + self._nodes["name_size"][nodes]
+        names = self._names
+        return [names[a:b].tobytes().decode() for a, b in zip(at.tolist(), ends.tolist(), strict=True)]
 
     def known(self, keys: Hashes) -> dict[str, Known]:
         """By name, all profiles of the persons that the keys stand for: what operations on them can touch."""
@@ -85,8 +87,8 @@ class Persons:
         person = self._nodes["person"][nodes]
         nodes = np.union1d(nodes[person == 0], self._members(np.unique(person[person > 0]))[0])
         columns = {name: self._nodes[name][nodes] for name in ("stands_for", "person", "occurred_at", "identity")}
-        unique = np.unique(np.concatenate([nodes, columns["stands_for"], columns["person"]])).tolist()
-        name_of = dict(zip(unique, self.names(unique), strict=True))
+        unique = np.unique(np.concatenate([nodes, columns["stands_for"], columns["person"]]))
+        name_of = dict(zip(unique.tolist(), self.names(unique), strict=True))
         members: dict[int, set[str]] = {}
         for node, person_node in zip(nodes.tolist(), columns["person"].tolist(), strict=True):
             members.setdefault(person_node or node, set()).add(name_of[node])

@@ -90,7 +90,10 @@ class HashTable:
 
     def put(self, keys: Hashes, **values: npt.NDArray[Any]) -> None:
         """Distinct keys; replaces what is there."""
-        slots = self.find(keys)
+        self.put_at(self.find(keys), keys, **values)
+
+    def put_at(self, slots: Ints, keys: Hashes, **values: npt.NDArray[Any]) -> None:
+        """The same, of keys that were found at these slots just now."""
         known = slots >= 0
         if known.any():
             at = slots[known]
