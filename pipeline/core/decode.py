@@ -11,7 +11,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import fastavro
@@ -31,7 +30,6 @@ BODY_BYTES_MAX = 1 << 20  # of one event: empty map entries expand fourfold when
 # Rows of a run that the bulk decoder refuses, below which the reference reads each (6 us) instead of further bisection
 # (20 us a call): the same for one bad row in many, a sixth for a storm of nothing but bad ones.
 REFERENCE_ROWS_MAX = 64
-_BODY = itemgetter(slice(FRAME_BYTES, None))
 
 
 class Fault(NamedTuple):
@@ -67,7 +65,7 @@ class Batch:
 
 
 class _Framed(NamedTuple):
-    seq: list[Sequence[int]]  # in parts
+    seq: list[Ints]  # in parts
     bodies: list[bytes]
 
 
@@ -83,7 +81,7 @@ def read(slabs: Sequence[Slab], schemas: Mapping[int, WriterSchema]) -> Batch:
     for slab, start in zip(slabs, starts.tolist(), strict=False):
         _unframe(slab, start, schemas, framed, batch.faults)
     for schema, (seq, bodies) in framed.items():
-        batch.groups += _decode(schema, np.concatenate(seq, dtype=np.int64), bodies, batch.faults)
+        batch.groups += _decode(schema, np.concatenate(seq), bodies, batch.faults)
     return batch
 
 
@@ -101,24 +99,39 @@ def _unframe(
     faults: list[Fault],
 ) -> None:
     """A slab's bodies by schema. A slab of one schema, the usual case, is taken whole."""
-    values = slab.values
-    if None not in values and max(map(len, values)) <= FRAME_BYTES + BODY_BYTES_MAX:  # type: ignore[arg-type]
-        head = values[0][:FRAME_BYTES]  # type: ignore[index]
-        schema = _schema(head, slab.topic, schemas)
-        if isinstance(schema, WriterSchema) and all(map(bytes.startswith, values, repeat(head))):  # type: ignore[arg-type]
-            seq, bodies = framed.setdefault(schema, _Framed([], []))
-            seq.append(range(start, start + len(values)))
-            bodies.extend(map(_BODY, values))  # type: ignore[arg-type]
-            return
-    for seq_one, value in enumerate(values, start):
+    if whole := _whole(slab, schemas):
+        schema, whole_bodies = whole
+        seq, bodies = framed.setdefault(schema, _Framed([], []))
+        seq.append(np.arange(start, start + len(whole_bodies)))
+        bodies += whole_bodies
+        return
+    for seq_one, value in enumerate(slab.values, start):
         one = _schema_of(value, slab.topic, schemas)
         if isinstance(one, WriterSchema):
             assert value is not None
             seq, bodies = framed.setdefault(one, _Framed([], []))
-            seq.append((seq_one,))
+            seq.append(np.array([seq_one]))
             bodies.append(value[FRAME_BYTES:])
         else:
             faults.append(Fault(seq_one, *one))
+
+
+def _whole(slab: Slab, schemas: Mapping[int, WriterSchema]) -> tuple[WriterSchema, list[bytes]] | None:
+    """The bodies of a slab all of whose values have one good frame and none of which is oversized."""
+    values: list[bytes] = slab.values  # type: ignore[assignment]  # a missing one has no length: see below
+    head = (values[0] or b"")[:FRAME_BYTES]
+    schema = _schema(head, slab.topic, schemas)
+    if not isinstance(schema, WriterSchema):
+        return None
+    try:
+        size = sum(map(len, values))
+    except TypeError:  # a record without a value
+        return None
+    if size > FRAME_BYTES + BODY_BYTES_MAX < max(map(len, values)):
+        return None
+    bodies = list(map(bytes.removeprefix, values, repeat(head)))
+    is_framed = sum(map(len, bodies)) == size - FRAME_BYTES * len(bodies)
+    return (schema, bodies) if is_framed else None
 
 
 def _schema_of(

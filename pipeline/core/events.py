@@ -7,9 +7,11 @@ in the stream; what depends on order asks it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,7 +29,9 @@ FIELDS = {
 }  # fmt: skip
 FIELDS["event_id"] = pa.string()
 FIELDS["occurred_at"] = pa.int64()  # UTC microseconds
+Places = npt.NDArray[np.int32]
 _EMPTY_IS_NULL = frozenset({"event_id", "message_id", "campaign_id", "link", "vendor_type"})
+_OF_ALL = frozenset({"event_id", "occurred_at"})  # asked of all rows alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +72,31 @@ class Events:
         raise IndexError(row)
 
     def take(self, rows: Ints) -> dict[str, pa.Array]:
-        """The Arrow columns of some rows, ascending."""
+        """The Arrow columns of some rows, ascending: those that the rows of a record need."""
+        columns = {name: column for name, column in self.columns.items() if name not in _OF_ALL}
         if len(rows) == len(self):
-            return self.columns
+            return columns
+        nulls = {name: column[: len(rows)] for name, column in columns.items() if column.null_count == len(column)}
+        given = {name: column for name, column in columns.items() if name not in nulls}
         chosen = np.zeros(len(self), bool)
         chosen[rows] = True
-        mask = pa.array(chosen)
-        return {name: _chosen(column, mask, len(rows)) for name, column in self.columns.items()}
+        few = pa.RecordBatch.from_arrays(list(given.values()), list(given)).filter(pa.array(chosen))
+        return nulls | dict(zip(given, few.columns, strict=True))
 
 
 def unify(batch: Batch, seed: int) -> Events:
     """All decoded rows of a batch; optional strings that are empty become null."""
     groups = batch.groups
     seq = groups[0].seq if len(groups) == 1 else np.concatenate([np.zeros(0, np.int64), *(g.seq for g in groups)])
-    named = [dict(zip(group.columns.schema.names, group.columns.columns, strict=True)) for group in groups]
-    sizes = [len(group.bodies) for group in groups]
-    columns = {name: _column(named, sizes, name, kind) for name, kind in FIELDS.items()}
+    decoded = [(group.columns, group.columns.schema) for group in groups]
+    columns = {name: _column(decoded, name, kind) for name, kind in FIELDS.items()}
     return Events(
         seq=seq,
         origin=batch.origin[seq],
         arrived_at=batch.arrived_at[seq],
         occurred_at=columns["occurred_at"].to_numpy(),
         is_test=columns["is_test"].to_numpy(zero_copy_only=False),
-        body_hash=hash_bytes([body for group in groups for body in group.bodies], seed),
+        body_hash=hash_bytes(list(chain.from_iterable(group.bodies for group in groups)), seed),
         columns=columns,
         groups=groups,
     )
@@ -104,17 +110,32 @@ def valid(column: pa.Array) -> Mask:
     return mask
 
 
-def _column(named: list[dict[str, pa.Array]], sizes: list[int], name: str, kind: pa.DataType) -> pa.Array:
-    if not any(name in columns for columns in named):
-        return pa.nulls(sum(sizes), kind)
-    given = [columns[name] if name in columns else pa.nulls(n, kind) for columns, n in zip(named, sizes, strict=True)]
+def ends(column: pa.Array) -> tuple[Places, Places]:
+    """Where each string's bytes begin and end; of a null nothing is said."""
+    if not len(column):
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+    return offsets[:-1], offsets[1:]
+
+
+def _column(decoded: list[tuple[pa.RecordBatch, pa.Schema]], name: str, kind: pa.DataType) -> pa.Array:
+    at = [schema.get_field_index(name) for _, schema in decoded]
+    if max(at, default=-1) < 0:
+        return pa.nulls(sum(rows.num_rows for rows, _ in decoded), kind)
+    given = [
+        rows.column(i) if i >= 0 else pa.nulls(rows.num_rows, kind) for i, (rows, _) in zip(at, decoded, strict=True)
+    ]
     column = given[0] if len(given) == 1 else pa.concat_arrays(given)
     if name == "occurred_at":
         return column.view(kind)
-    if name in _EMPTY_IS_NULL and pc.index(column, "").as_py() >= 0:
+    if name in _EMPTY_IS_NULL and _has_empty(column):
         return pc.if_else(pc.equal(column, ""), None, column)
     return column
 
 
-def _chosen(column: pa.Array, mask: pa.Array, n: int) -> pa.Array:
-    return column.filter(mask) if column.null_count < len(column) else column[:n]
+def _has_empty(column: pa.Array) -> bool:
+    if column.null_count == len(column):
+        return False
+    starts, stops = ends(column)
+    empty = starts == stops
+    return bool((empty & valid(column) if column.null_count else empty).any())

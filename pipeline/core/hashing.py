@@ -45,7 +45,7 @@ def hash_texts(texts: Iterable[str], seed: int) -> Hashes:
 
 def hash_column(column: pa.Array, seed: int) -> Hashes:
     """xxh3-64 of each string; null hashes like the empty string."""
-    binary = column.cast(pa.binary())
+    binary = column.view(pa.binary())
     return hash_bytes((pc.fill_null(binary, b"") if binary.null_count else binary).to_pylist(), seed)
 
 
@@ -55,10 +55,13 @@ class Codes:
     __slots__ = ("code", "values")
 
     def __init__(self, column: pa.Array) -> None:
-        encoded = column.dictionary_encode()
-        indices = pc.fill_null(encoded.indices, -1) if encoded.indices.null_count else encoded.indices
-        self.code: npt.NDArray[np.int32] = indices.to_numpy(zero_copy_only=False)
+        encoded = column.dictionary_encode("encode")
+        self.code: npt.NDArray[np.int32] = encoded.indices.to_numpy()
         self.values: list[str] = encoded.dictionary.to_pylist()
+        if None in self.values:
+            null = self.values.index(None)
+            del self.values[null]
+            self.code = np.where(self.code == null, np.int32(-1), self.code - (self.code > null))
 
     def hashes(self, seed: int) -> Hashes:
         """xxh3-64 of each row; null hashes like the empty string."""
