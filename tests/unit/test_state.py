@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.core import state
 from pipeline.core.fold import cycle_limit, fact_limit
 from pipeline.core.window import DAY_US
-from tests.events import NOON_MS, NOON_US, context, event, merge, plan
+from tests.events import NOON_MS, NOON_US, context, event, merge, plan, split
 from tests.partition import Partition
 from tests.property.running import folded, frozen, thawed
 
@@ -49,6 +49,17 @@ def test_a_state_from_columns_does_not_write_into_them() -> None:
     partition.send(*[event("email_opened", profile_id=f"q{n}", message_id="m") for n in range(2000)])
     partition.send(event("email_sent"), at_ms=NOON_MS + 200 * DAY_MS)
     assert {name: column.tobytes() for name, column in columns.items()} == before
+
+
+def test_a_state_is_copied_as_it_was_though_it_goes_on() -> None:
+    partition = busy()
+    wanted, copying = frozen(partition.state), state.freeze(partition.state)
+    earlier = [event("email_opened", profile_id=f"p{n}", message_id="m", occurred_at=NOON_US - 9) for n in range(50)]
+    partition.send(*earlier, merge(["p4"], "p3"), split("p3", {"p3": ["p1"], "p2": []}), plan(4))
+    partition.send(*[event("email_clicked", profile_id=f"q{n}", message_id="m") for n in range(2000)])
+    now = frozen(partition.state)
+    assert all(now[name] != wanted[name] for name in ("seen.keys", "held.keys", "log.occurred_at", "persons.person"))
+    assert {name: column.tobytes() for name, column in copying.copied().items()} == wanted
 
 
 def test_the_fold_of_the_journal_is_the_state() -> None:
