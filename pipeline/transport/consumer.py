@@ -26,7 +26,7 @@ from pipeline.transport.activation import Activation
 from pipeline.transport.commits import CommittingConsumer
 from pipeline.transport.fatal import fatal
 from pipeline.transport.lanes import Batch, Gap, Lane, crowded
-from pipeline.transport.linger import Linger, pace_s, rest_s
+from pipeline.transport.linger import EARLY_PART, Linger
 from pipeline.transport.reading import Reading
 from pipeline.transport.slabs import Fetched, NotPlain, OutOfRange, fetch
 from pipeline.transport.thread import SlabThread
@@ -35,8 +35,7 @@ from pipeline.transport.watch import Watch
 log = logging.getLogger(__name__)
 _faust_log = logging.getLogger("faust.transport.slabs")  # what Faust itself says of these services
 
-POLL_S = 0.25  # a fetch waits that long for anything to come; a seek waits for it
-PUMP_S_MIN = 0.0005  # a shorter wait is not worth a timer
+POLL_S = 0.5  # a fetch waits that long for anything to come; a seek waits for it; an idle worker pays for each
 
 
 class SlabConsumer(CommittingConsumer):
@@ -98,9 +97,7 @@ class SlabConsumer(CommittingConsumer):
 
     def _close(self, lane: Lane) -> None:
         lane.close()
-        timer = self._timers.pop(lane.partition, None)
-        if timer is not None:
-            timer.cancel()
+        self._forget_timer(lane)
         self._reading.tenure.close(lane.partition)
 
     async def _open_lane(self, lane: Lane, epoch: int, positions: dict[str, int]) -> None:
@@ -155,15 +152,16 @@ class SlabConsumer(CommittingConsumer):
         for tp, slabs in fetched.items():  # what is dropped here belongs to lanes that will seek
             if self._epoch(tp.partition) == epochs[tp.partition]:
                 self._feed(self._lanes[tp.partition], slabs)
-        lanes = [self._lanes[number] for number in {tp.partition for tp in fetched} & self._lanes.keys()]
-        for lane in sorted(lanes, key=lambda one: -one.events):  # the core takes one after the other
-            await self._pump(lane)
+        if fetched:
+            await self._pass()
         await asyncio.sleep(0)
 
     async def _fetch(self, partitions: set[int]) -> Fetched:
-        consumer, pace = self._thread._ensure_consumer(), pace_s(self._linger.seconds(monotonic()))
+        consumer, linger_s = self._thread._ensure_consumer(), self._linger.seconds(monotonic())
         try:
-            fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, partitions, POLL_S, pace)
+            fetched: Fetched = await self._thread.call_thread(
+                fetch, consumer, self._names, partitions, POLL_S, linger_s
+            )
         except (NotPlain, OutOfRange) as fault:
             self._on_fault(fault)
             return {}
@@ -191,9 +189,8 @@ class SlabConsumer(CommittingConsumer):
         return lane.epoch if lane is not None else -1
 
     def _feed(self, lane: Lane, slabs: list[Slab]) -> None:
-        now = monotonic()
         for slab in slabs:
-            gap = lane.feed(slab, now)
+            gap = lane.feed(slab)
             if gap is not None:
                 self._mend(lane, gap)
                 return
@@ -211,20 +208,32 @@ class SlabConsumer(CommittingConsumer):
         lane.gap = None
         self._restart(lane, gap.refusal())
 
+    async def _pass(self) -> None:
+        """Hand out what is due of all lanes together, the largest batch first: the core takes one after the other."""
+        for lane in sorted(self._lanes.values(), key=lambda one: -one.events):
+            await self._pump(lane)
+
     async def _pump(self, lane: Lane) -> None:
         """Hand out a batch when none of the lane is at work; what arrives meanwhile makes the next one."""
         if not (lane.ready and lane.events and lane.out is None and lane.idle.is_set() and self.flow_active):
             return
-        wait = lane.wait((now := monotonic()), rest_s(self._linger.seconds(now)), self._reading.events_max)
-        if wait > PUMP_S_MIN:
+        linger_s = self._linger.seconds(now := monotonic())
+        wait = lane.wait(now, linger_s, self._reading.events_max)
+        if wait > EARLY_PART * linger_s:
             if lane.partition not in self._timers:
                 self._timers[lane.partition] = self.loop.call_later(wait, self._on_timer, lane)
             return
-        await self.callback(self._message(lane.cut(self._reading.events_max)))
+        self._forget_timer(lane)
+        await self.callback(self._message(lane.cut(self._reading.events_max, now)))
 
     def _on_timer(self, lane: Lane) -> None:
         self._timers.pop(lane.partition, None)
-        self._spawn(self._pump(lane))
+        self._spawn(self._pass())
+
+    def _forget_timer(self, lane: Lane) -> None:
+        timer = self._timers.pop(lane.partition, None)
+        if timer is not None:
+            timer.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -9,6 +9,7 @@ Epochs: one ends at every revocation, assignment or failed append; batches of an
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -87,7 +88,7 @@ class Lane:
         self._sorted = True
         self._expected: dict[str, int] = {}
         self._highest: dict[str, int] = {}
-        self._oldest = 0.0
+        self._cut_at = -math.inf
 
     def close(self) -> None:
         """End the epoch: what is buffered or handed out is dead."""
@@ -116,7 +117,7 @@ class Lane:
         """The next offset of a topic."""
         return self._expected[topic]
 
-    def feed(self, slab: Slab, now: float) -> Gap | None:
+    def feed(self, slab: Slab) -> Gap | None:
         """Buffer a slab, without what it holds from before the expected offset.
 
         One that does not reach up to that offset, or begins behind it, is no continuation: a gap is returned, and
@@ -130,18 +131,16 @@ class Lane:
         self._expected[slab.topic] = slab.offset + len(slab.values)
         order = max(slab.arrived_ms, self._highest.get(slab.topic, 0))
         self._highest[slab.topic] = order
-        if not self._queue:
-            self._oldest = now
         self._put(_Queued(order, slab, slab.size))
         return None
 
     def wait(self, now: float, linger_s: float, events_max: int) -> float:
-        """Seconds until the buffered slabs shall become a batch; 0: now."""
+        """Seconds until the buffered slabs shall become a batch, `linger_s` after the last one; 0: now."""
         if self.events >= events_max or self.size >= BATCH_BYTES_MAX:
             return 0.0
-        return max(0.0, self._oldest + linger_s - now)
+        return max(0.0, self._cut_at + linger_s - now)
 
-    def cut(self, events_max: int) -> Batch:
+    def cut(self, events_max: int, now: float) -> Batch:
         """Hand out the next batch: at most `events_max` events and BATCH_BYTES_MAX bytes, at least one event."""
         if not self._sorted:
             self._queue.sort(key=_order)
@@ -160,6 +159,7 @@ class Lane:
             room -= queued.size
             taken += 1
         self._queue = self._queue[taken:]
+        self._cut_at = now
         count, before = sum(len(slab.values) for slab in slabs), self.size
         self.events -= count
         self.size = sum(queued.size for queued in self._queue)

@@ -22,12 +22,13 @@ from aiokafka.errors import (
 )
 
 from pipeline.core.batch import Slab
+from pipeline.transport.linger import pace_s
 
 TAKE_EVENTS = 2_000  # taken of one topic partition at a time: keeps the topics near each other in time
 TAKE_BYTES = 1024 * 1024  # the same, whatever the number of events: 2,000 of 1 MB are 2 GB, out of 4 MiB compressed
 DRAIN_BYTES = 32 * 1024 * 1024  # taken of all at a time, and one record batch more: what lanes may go past their bounds
 FETCH_WAIT_MS = 50  # of the broker: Faust's 1500 let drained topics block the others (175,000 -> 243,000 events/s)
-IDLE_WAIT_MS = 500  # the same where nothing has come for a while
+IDLE_WAIT_MS = 1_000  # the same where nothing has come for a while: each answer costs 3 ms with 132 topic partitions
 ANSWER_BYTES = 1024 * 1024  # a fetch is answered at once when so much is there, whatever the pace
 
 
@@ -96,12 +97,12 @@ def _slab(topic: str, fetched: Any, batch: Any) -> Slab:
 
 
 async def fetch(
-    consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: set[int], timeout_s: float, pace_s: float
+    consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: set[int], timeout_s: float, linger_s: float
 ) -> Fetched:
     """What has been fetched of the wanted partition numbers, as `Fetcher.fetched_records`, by record batch.
 
     `topics` maps names in Kafka to those without a prefix. Waits at most `timeout_s` for the first slab. While events
-    come, the broker is asked to gather them for `pace_s`; while none do, to answer with the first one.
+    come, the broker is asked to gather them (`linger.pace_s`); while none do, to answer with the first one.
 
     Raises:
         ConsumerStoppedError: the consumer is closed.
@@ -120,20 +121,20 @@ async def fetch(
             slabs = _drain(fetcher, topics, wanted)
             left = deadline - time.monotonic()
             if slabs:
-                _gather(fetcher, pace_s)
+                _gather(fetcher, pace_s(linger_s, len(fetcher._client.cluster.brokers())))
                 return slabs
             if left <= 0 or not await _more(fetcher, left):
                 fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = 1, IDLE_WAIT_MS
                 return {}
 
 
-def _gather(fetcher: Any, pace_s: float) -> None:
+def _gather(fetcher: Any, seconds: float) -> None:
     """Ask at that pace, or as soon as much is there: a fetch costs 3 ms with 132 topic partitions, whatever it brings.
 
     No more is waited for than a quarter of what one topic partition may give, so that one alone fills a fetch.
     """
-    fetcher._fetch_min_bytes = min(ANSWER_BYTES, fetcher._max_partition_fetch_bytes // 4) if pace_s else 1
-    fetcher._fetch_max_wait_ms = math.ceil(1000 * pace_s) if pace_s else FETCH_WAIT_MS
+    fetcher._fetch_min_bytes = min(ANSWER_BYTES, fetcher._max_partition_fetch_bytes // 4) if seconds else 1
+    fetcher._fetch_max_wait_ms = math.ceil(1000 * seconds) if seconds else FETCH_WAIT_MS
 
 
 def _drain(fetcher: Any, topics: Mapping[str, str], wanted: set[int]) -> Fetched:

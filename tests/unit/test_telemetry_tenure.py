@@ -161,9 +161,9 @@ def test_a_lane_waits_since_the_oldest_event_that_is_not_decided() -> None:
     lane = Lane(0)
     lane.open({"events.email": 0, "events.sms": 0})
     for topic, offset, at in (("events.email", 0, 50), ("events.sms", 0, 70), ("events.email", 2, 60)):
-        lane.feed(Slab(topic, offset, at, [b"", b""]), 0.0)
+        lane.feed(Slab(topic, offset, at, [b"", b""]))
     assert lane.waiting_since() == {"events.email": 50, "events.sms": 70}
-    batch = lane.cut(2)
+    batch = lane.cut(2, 0.0)
     assert lane.waiting_since() == {"events.email": 50, "events.sms": 70}, "what is handed out is not decided yet"
     lane.out = None
     assert (batch.events, lane.waiting_since()) == (2, {"events.email": 60, "events.sms": 70})

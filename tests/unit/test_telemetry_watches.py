@@ -71,7 +71,7 @@ def test_lag_is_what_no_record_decides_and_how_long_the_oldest_has_waited(tmp_pa
         await desk.world.write(store, numbers(EMAIL, 0, 40))
         arrived = int((time.time() - 500) * 1000)
         desk.lane.open({EMAIL: 40, SMS: 0})
-        desk.lane.feed(numbers(EMAIL, 40, 10, arrived_ms=arrived), 0.0)
+        desk.lane.feed(numbers(EMAIL, 40, 10, arrived_ms=arrived))
         desk.tenure.open(desk.lane)
         records, seconds = await desk.measured(log)
         assert (records, round(seconds)) == (60, 500)

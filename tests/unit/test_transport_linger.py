@@ -1,4 +1,4 @@
-"""Linger: how long events wait for others, by what batches cost, and which part of it the broker waits."""
+"""Linger: how long events wait for others, by what batches cost, and how long the broker holds a fetch back for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.transport.linger import (
     AROUND_S,
+    BUSY_TIMES,
     EVENT_S,
     EVENT_S_RANGE,
     FIXED_SHARE_MIN,
@@ -16,7 +17,6 @@ from pipeline.transport.linger import (
     Costs,
     Linger,
     pace_s,
-    rest_s,
 )
 
 FIXED_S = 0.003
@@ -97,9 +97,15 @@ def test_one_that_is_set_longer_than_the_bound_is_kept() -> None:
     assert linger.seconds(now) == 2.0
 
 
-@pytest.mark.parametrize("linger_s", [0.0, 0.02, 0.15, 0.150001, 0.25, 0.7, 10.0])
-def test_the_brokers_part_is_a_whole_fraction_of_it_and_bounded(linger_s: float) -> None:
-    pace = pace_s(linger_s)
-    assert pace <= PACE_S_MAX
-    assert pace + rest_s(linger_s) == linger_s
-    assert linger_s == 0 or linger_s / pace == pytest.approx(round(linger_s / pace))
+@pytest.mark.parametrize("linger_s", [0.0, 0.02, LINGER_S_MAX, PACE_S_MAX, 10.0])
+def test_one_broker_holds_a_fetch_back_for_the_whole_wait_and_several_for_half_of_it_up_to_a_bound(
+    linger_s: float,
+) -> None:
+    assert pace_s(linger_s, 1) == min(linger_s, PACE_S_MAX)
+    assert pace_s(linger_s, 2) == pace_s(linger_s, 3) == min(linger_s / 2, PACE_S_MAX)
+
+
+def test_fixed_cost_may_take_more_of_a_core_the_more_events_take_of_it() -> None:
+    linger, now = learned(lanes=4, events=25_000)
+    share = 4 * (FIXED_S + AROUND_S) / linger.seconds(now)
+    assert share == pytest.approx(FIXED_SHARE_MIN + BUSY_TIMES * 25_000 * EVENT_S, rel=0.1)

@@ -145,6 +145,7 @@ class Waiting:
         self._wait_consume_future = None
         self._max_partition_fetch_bytes = 4 * ANSWER_BYTES
         self._fetch_min_bytes, self._fetch_max_wait_ms = 1, FETCH_WAIT_MS
+        self._client = SimpleNamespace(cluster=SimpleNamespace(brokers=lambda: {0}))
 
     def _notify(self, _future: Any) -> None:
         return
@@ -157,29 +158,29 @@ class Waiting:
         return waiter
 
 
-def fetched(consumer: Any, pace_s: float, timeout_s: float = 0.01) -> list[int]:
+def fetched(consumer: Any, linger_s: float, timeout_s: float = 0.01) -> list[int]:
     """The offsets that a fetch brings."""
     names = {TP.topic: TOPIC}
-    found = asyncio.run(module.fetch(consumer, names, {TP.partition}, timeout_s, pace_s))
+    found = asyncio.run(module.fetch(consumer, names, {TP.partition}, timeout_s, linger_s))
     return [slab.offset for slabs in found.values() for slab in slabs]
 
 
 def test_while_events_come_the_broker_gathers_them_for_the_pace_and_not_when_none_do() -> None:
     consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
-    assert fetched(consumer, pace_s=0.06) == [0]
+    assert fetched(consumer, linger_s=0.06) == [0]
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (ANSWER_BYTES, 60)
-    assert fetched(consumer, pace_s=0.06) == []
+    assert fetched(consumer, linger_s=0.06) == []
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, IDLE_WAIT_MS)
 
 
 def test_without_a_pace_the_broker_answers_with_the_first_event() -> None:
     consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
-    assert fetched(consumer, pace_s=0.0) == [0]
+    assert fetched(consumer, linger_s=0.0) == [0]
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, FETCH_WAIT_MS)
 
 
 def test_a_fetch_never_waits_for_more_than_one_topic_partition_may_give() -> None:
     consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
     consumer._max_partition_fetch_bytes = 64 * 1024
-    fetched(consumer, pace_s=0.06)
+    fetched(consumer, linger_s=0.06)
     assert consumer._fetch_min_bytes == 16 * 1024
