@@ -14,8 +14,8 @@ import pyarrow as pa
 from pipeline.core.accepted import Accepted, Keys
 from pipeline.core.context import Context
 from pipeline.core.events import Events
-from pipeline.core.hashing import Hashes, Ints, profile_keys
-from pipeline.core.operations import Moves, Operations, Pair
+from pipeline.core.hashing import Hashes, Ints, Mask
+from pipeline.core.operations import Group, Moves, Operations, Pair
 from pipeline.core.persons import Persons
 from pipeline.core.record import Person, Register
 from pipeline.core.uniques import Regrouped, Whom
@@ -75,27 +75,23 @@ def operate(persons: Persons, events: Events, keys: Keys, new: Ints, context: Co
             operations.name(named)
         else:
             refused.append(row)
-    regrouped, names = _regrouped(operations, context.seed)
+    regrouped, names = _regrouped(operations)
     return People(refused, operations.registers(), operations.persons(), regrouped, names)
 
 
-def _regrouped(operations: Operations, seed: int) -> tuple[Regrouped | None, list[str]]:
-    pairs = list(operations.touched)
-    if not pairs:
+def _regrouped(operations: Operations) -> tuple[Regrouped | None, list[str]]:
+    touched = list(operations.touched)
+    if not touched:
         return None, []
-    was = [operations.was(pair) for pair in pairs]
-    names = [operations.person_of(pair) for pair in pairs]
-    grouped = np.array([operations.is_grouped(pair) for pair in pairs])
-    regrouped = Regrouped(
-        profile_keys(pairs, seed),
-        (_person_keys(pairs, [person for person, _ in was], seed), np.array([several for _, several in was])),
-        (_person_keys(pairs, names, seed), grouped),
-    )
-    return regrouped, names
+    keys = np.array([one.key for one in touched], np.uint64)
+    was, now = _persons([one.was for one in touched]), _persons([one.group for one in touched])
+    return Regrouped(keys, was, now), [one.group.person.name for one in touched]
 
 
-def _person_keys(pairs: list[Pair], persons: list[str], seed: int) -> Hashes:
-    return profile_keys([(account, person) for (account, _), person in zip(pairs, persons, strict=True)], seed)
+def _persons(groups: list[Group]) -> tuple[Hashes, Mask]:
+    """The persons' keys, and whether they are of several profiles."""
+    keys = np.array([group.person.key for group in groups], np.uint64)
+    return keys, np.array([len(group.profiles) > 1 for group in groups])
 
 
 def resolve(persons: Persons, people: People, accepted: Accepted) -> Resolved:

@@ -32,12 +32,15 @@ _FIELDS = {
 }
 
 
-class Known(NamedTuple):
-    """What the state says of one profile. `register` is None without one, `person` None where it stands alone."""
+Stand = tuple[str, int, int]  # of a register: whom a profile stands for, (occurred_at, identity) of who said so
 
-    register: tuple[str, int, int] | None
-    person: str | None
-    members: frozenset[str]  # of its person, itself included
+
+class Known(NamedTuple):
+    """What the state says of one person, and the place of a key that led there."""
+
+    at: int
+    person: str
+    profiles: list[tuple[str, int, Stand | None]]  # name, key, register; the person's own profile is one of them
 
 
 class Persons:
@@ -80,28 +83,25 @@ class Persons:
         names = self._names
         return [names[a:b].tobytes().decode() for a, b in zip(at.tolist(), ends.tolist(), strict=True)]
 
-    def known(self, keys: Hashes) -> dict[str, Known]:
-        """By name, all profiles of the persons that the keys stand for: what operations on them can touch."""
-        nodes = np.unique(self._table.get("node", keys))
-        nodes = nodes[nodes > 0].astype(np.int64)
+    def known(self, keys: Hashes) -> list[Known]:
+        """Each person that profiles of these keys stand for, with all its profiles: what operations can touch."""
+        nodes = self._table.get("node", keys).astype(np.int64)
         person = self._nodes["person"][nodes]
-        nodes = np.union1d(nodes[person == 0], self._members(np.unique(person[person > 0]))[0])
-        columns = {name: self._nodes[name][nodes] for name in ("stands_for", "person", "occurred_at", "identity")}
-        unique = np.unique(np.concatenate([nodes, columns["stands_for"], columns["person"]]))
-        name_of = dict(zip(unique.tolist(), self.names(unique), strict=True))
-        members: dict[int, set[str]] = {}
-        for node, person_node in zip(nodes.tolist(), columns["person"].tolist(), strict=True):
-            members.setdefault(person_node or node, set()).add(name_of[node])
-        return {
-            name_of[node]: Known(
-                (name_of[stands_for], occurred_at, identity) if stands_for else None,
-                name_of[person_node] if person_node else None,
-                frozenset(members[person_node or node]),
-            )
-            for node, stands_for, person_node, occurred_at, identity in zip(
-                nodes.tolist(), *(c.tolist() for c in columns.values()), strict=True
-            )
-        }
+        leads, at = np.unique(np.where(person > 0, person, nodes), return_index=True)
+        known = leads > 0
+        leads, at = leads[known], at[known]
+        is_alone = person[at] == 0
+        members, of = self._members(leads[~is_alone])
+        members, of = np.concatenate((leads[is_alone], members)), np.concatenate((leads[is_alone], of))
+        names = dict(zip(members.tolist(), self.names(members), strict=True))
+        found = {lead: Known(place, names[lead], []) for lead, place in zip(leads.tolist(), at.tolist(), strict=True)}
+        stands_for = self._nodes["stands_for"][members].astype(np.int64)
+        columns = [self._nodes[name][members].tolist() for name in ("key", "occurred_at", "identity")]
+        told = zip(of.tolist(), names.values(), stands_for.tolist(), self.names(stands_for), *columns, strict=True)
+        for lead, name, node, target, key, occurred_at, identity in told:
+            register = (target, occurred_at, identity) if node else None
+            found[lead].profiles.append((name, key, register))
+        return list(found.values())
 
     def apply(self, registers: Sequence[Register], persons: Sequence[Person], seed: int) -> None:
         """What a journal record says; each profile is named once in either list."""

@@ -59,15 +59,26 @@ def check(persons: Persons, model: Model) -> None:
         if several:
             assert persons.names([int(nodes[n])]) == [model.person_of(pair)]
     for n, pair in enumerate(PAIRS):
-        known = persons.known(keys[n : n + 1])
-        if pair[1] in known:
-            assert set(known) == model.members(pair)
-            assert known[pair[1]].members == model.members(pair)
-            assert (known[pair[1]].person or pair[1]) == model.person_of(pair)
-        else:
+        if not (known := persons.known(keys[n : n + 1])):
             assert len(model.members(pair)) == 1
-        for profile, what in known.items():
-            assert what.register == model.registers.get((pair[0], profile))
+            assert pair not in model.registers
+        for one in known:
+            assert {name for name, *_ in one.profiles} == model.members(pair)
+            assert one.person == model.person_of(pair)
+            for profile, key, register in one.profiles:
+                assert register == model.registers.get((pair[0], profile))
+                assert key == keys[PAIRS.index((pair[0], profile))]
+    assert_all_at_once(persons, model)
+
+
+def assert_all_at_once(persons: Persons, model: Model) -> None:
+    """What many keys lead to is what each leads to, each person once."""
+    found = [
+        (PAIRS[one.at][0], frozenset(name for name, *_ in one.profiles))
+        for one in persons.known(profile_keys(PAIRS, SEED))
+    ]
+    assert len(set(found)) == len(found)
+    assert all(members == model.members((account, next(iter(members)))) for account, members in found)
 
 
 @given(st.integers(0, 1 << 32), st.integers(1, 25))

@@ -21,7 +21,8 @@ def of(persons: Persons, *profiles: str) -> list[str]:
 
 
 def members(persons: Persons, profile: str) -> set[str]:
-    return set(persons.known(profile_keys([("a", profile)], SEED)))
+    known = persons.known(profile_keys([("a", profile)], SEED))
+    return {name for one in known for name, *_ in one.profiles}
 
 
 def test_the_person_itself_is_one_of_its_profiles() -> None:
@@ -57,12 +58,22 @@ def test_two_persons_become_one_and_part_again() -> None:
     assert (members(persons, "a"), members(persons, "c")) == ({"a", "b"}, {"c", "d"})
 
 
+def test_persons_are_known_by_the_keys_that_lead_to_them_each_once() -> None:
+    persons = Persons()
+    persons.apply([], [person("x", "z"), person("y", "z"), person("alone", "alone")], SEED)
+    pairs = [("a", "stranger"), ("a", "y"), ("a", "alone"), ("a", "x"), ("b", "x")]
+    known = persons.known(profile_keys(pairs, SEED))
+    assert sorted((one.at, one.person, len(one.profiles)) for one in known) == [(1, "z", 3), (2, "alone", 1)]
+    keys = {name: key for one in known for name, key, _ in one.profiles}
+    assert list(keys.values()) == profile_keys([("a", name) for name in keys], SEED).tolist()
+
+
 def test_registers_are_kept_with_their_operation_s_time_and_identity() -> None:
     persons = Persons()
     persons.apply([Register("a", "x", "z", -5, (1 << 64) - 1)], [person("x", "z")], SEED)
-    known = persons.known(profile_keys([("a", "x")], SEED))
-    assert known["x"].register == ("z", -5, (1 << 64) - 1)
-    assert known["z"].register is None
+    (known,) = persons.known(profile_keys([("a", "x")], SEED))
+    registers = {name: register for name, _, register in known.profiles}
+    assert registers == {"x": ("z", -5, (1 << 64) - 1), "z": None}
 
 
 def test_names_of_any_length_and_more_of_them_than_fit_at_first() -> None:
