@@ -135,6 +135,7 @@ def main() -> None:
     taken = f"{before.date} UTC, commit {before.commit}, {before.busy_before:.0%} of the machine at other work"
     told = table(*profiled(chosen.py_spy, chosen), taken)
     if chosen.write is not None:
+        chosen.write.parent.mkdir(parents=True, exist_ok=True)
         chosen.write.write_text(told + "\n", encoding="utf-8")
     sys.stdout.write(f"{told}\n\n{time.monotonic() - began:.0f} s\n")
 
