@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from connectors.clickhouse import nulls
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.record import Record
 
@@ -180,8 +181,12 @@ def _content(table: pa.Table) -> Content:
     """One Arrow IPC stream: of concatenated streams ClickHouse reads the first and drops the rest without a word."""
     table = table.combine_chunks()
     for at, name in enumerate(table.column_names):
-        if name in _REPETITIVE and pa.types.is_string(table.schema.types[at]):
-            table = table.set_column(at, name, table.column(at).dictionary_encode())
+        column = table.column(at)
+        if name in _REPETITIVE and pa.types.is_string(column.type):
+            column = column.dictionary_encode()
+        elif name in nulls.COLUMNS:
+            column = nulls.filled(column)
+        table = table.set_column(at, pa.field(name, column.type, nullable=column.null_count > 0), column)
     out = pa.BufferOutputStream()
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)

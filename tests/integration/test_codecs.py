@@ -54,7 +54,7 @@ def test_what_was_inserted_before_the_codecs_changed_is_absorbed_behind_it_and_m
     older, newer = translate(0, decided[:RECORDS]), translate(0, decided[RECORDS:])
     put(former, older, FIRST)
     before = counts(former)
-    migrations.apply(former, migrations.find(former))
+    migrations.apply(former, [step for step in migrations.find(former) if step.migration.number == CODECS])
     put(former, older, FIRST)
     assert counts(former) == before
     put(former, newer, SECOND)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import random
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -51,6 +52,28 @@ def test_a_range_is_one_stream_of_one_batch() -> None:
 
 def test_the_same_records_give_the_same_bytes() -> None:
     assert translate(2, decided(7)) == translate(2, decided(7))
+
+
+@pytest.mark.parametrize("given", [0, 1, 2], ids=["none given", "some given", "all given"])
+def test_what_a_source_does_not_give_is_sent_as_the_default_that_clickhouse_would_put(given: int) -> None:
+    defaults = {"person_id": "", "link": "", "cycle_start": datetime(1970, 1, 1, tzinfo=UTC), "attributes": []}
+    values = {
+        "person_id": "p",
+        "link": "l",
+        "cycle_start": datetime(2026, 1, 1, tzinfo=UTC),
+        "attributes": [("k", "v")],
+    }
+    columns = [pa.array([values.get(f.name)] * given + [None] * (2 - given), f.type) for f in EVENTS]
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, EVENTS) as writer:
+        writer.write_table(pa.table(columns, schema=EVENTS))
+    record = Record(RULES, 0, [], events=out.getvalue().to_pybytes())
+    sent = pa.ipc.open_stream(translate(2, [Decided(0, record)])["events"].stream).read_all()
+    for name, default in defaults.items():
+        found = [default if value is None else value for value in sent[name].to_pylist()]
+        assert found == [values[name]] * given + [default] * (2 - given), name
+        may_be_null = name == "attributes" and given == 1  # some without fields go as they are
+        assert sent.schema.field(name).nullable == may_be_null, name
 
 
 def test_ranges_come_first_intake_last_and_empty_tables_not_at_all() -> None:
