@@ -11,7 +11,11 @@ import numpy.typing as npt
 from pipeline.core.hashing import Ints
 from pipeline.core.undo import NOTHING, Undo
 
-SIZE_MIN = 1024  # rows; doubled when full
+SIZE_MIN = 1024  # rows
+GROWN = 1.15  # times the rows in use: what is reserved is memory too, where pages are huge
+GROWN_SMALL = 2.0  # below SMALL_ROWS, which are little memory
+SMALL_ROWS = 1 << 16
+_NEARLY_FULL = 15 / 16  # of a column's room: it is made anew, one column at a call, so that no call makes all
 
 
 class Columns:
@@ -29,8 +33,8 @@ class Columns:
     def of(cls, columns: Mapping[str, npt.NDArray[Any]]) -> Columns:
         """From the columns of one, row 0 included."""
         made = cls({})
-        made._columns = {name: np.array(column) for name, column in columns.items()}
         made.count = len(next(iter(columns.values()))) - 1
+        made._columns = {name: made._with_room(column, made.count + 1) for name, column in columns.items()}
         return made
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
@@ -50,9 +54,17 @@ class Columns:
         """The numbers of `n` new zero rows."""
         first = self.count + 1
         self.count += n
+        is_made = False
         for name, column in self._columns.items():
-            if len(column) <= self.count:
-                larger = np.zeros(max(2 * len(column), self.count + 1), column.dtype)
-                larger[:first] = column[:first]
-                self._columns[name] = larger
+            is_nearly_full = SMALL_ROWS < len(column) * _NEARLY_FULL <= self.count
+            if self.count >= len(column) or (is_nearly_full and not is_made):
+                self._columns[name] = self._with_room(column, first)
+                is_made = True
         return np.arange(first, first + n)
+
+    def _with_room(self, column: npt.NDArray[Any], first: int) -> npt.NDArray[Any]:
+        """The first rows of a column, with room for all that there are and more."""
+        grown = GROWN_SMALL if self.count < SMALL_ROWS else GROWN
+        larger = np.zeros(max(SIZE_MIN, int(grown * (self.count + 1))), column.dtype)
+        larger[:first] = column[:first]
+        return larger

@@ -1,7 +1,7 @@
 """Whom profiles stand for: the state of merges and splits, in columns.
 
 A node is a profile that an operation has named. It has a register (stands_for, occurred_at, identity) and a person;
-the profiles of a person of several are chained. About 110 bytes a node, its name included.
+the profiles of a person of several are chained. About 80 bytes a node, its name included.
 Profiles that no operation has named are not here: each is its own person.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.columns import Columns
+from pipeline.core.columns import GROWN, GROWN_SMALL, Columns
 from pipeline.core.hashing import Hashes, Ints, Mask, profile_keys
 from pipeline.core.record import Person, Register
 from pipeline.core.table import HashTable
@@ -21,8 +21,7 @@ from pipeline.core.undo import Undo
 
 _FIELDS = {
     "key": np.uint64,  # of (account, profile)
-    "name_at": np.uint64,  # where the profile's name begins in `_names`
-    "name_size": np.uint16,
+    "name_end": np.uint64,  # of the profile's name in `_names`, which begins where that of the node before it ends
     "stands_for": np.uint32,  # node; 0: no register
     "occurred_at": np.int64,  # of the register's operation, UTC microseconds
     "identity": np.uint64,
@@ -33,6 +32,7 @@ _FIELDS = {
 
 
 Stand = tuple[str, int, int]  # of a register: whom a profile stands for, (occurred_at, identity) of who said so
+_SMALL_BYTES = 1 << 20  # of names
 
 
 class Known(NamedTuple):
@@ -78,10 +78,10 @@ class Persons:
 
     def names(self, nodes: Ints) -> list[str]:
         """The profile names of nodes."""
-        at = self._nodes["name_at"][nodes].astype(np.int64)
-        ends = at + self._nodes["name_size"][nodes]
+        ends = self._nodes["name_end"]
+        begins, ends = ends[np.subtract(nodes, 1)], ends[nodes]
         names = self._names
-        return [names[a:b].tobytes().decode() for a, b in zip(at.tolist(), ends.tolist(), strict=True)]
+        return [names[a:b].tobytes().decode() for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
 
     def known(self, keys: Hashes) -> list[Known]:
         """Each person that profiles of these keys stand for, with all its profiles: what operations can touch."""
@@ -135,12 +135,12 @@ class Persons:
         sizes = np.array([len(name) for name in names])
         end = self._names_size + int(sizes.sum())
         if end > len(self._names):
-            larger = np.zeros(max(2 * len(self._names), end), np.uint8)
+            grown = GROWN_SMALL if end < _SMALL_BYTES else GROWN
+            larger = np.zeros(int(grown * end), np.uint8)
             larger[: self._names_size] = self._names[: self._names_size]
             self._names = larger
         self._names[self._names_size : end] = np.frombuffer(b"".join(names), np.uint8)
-        self._nodes.write("name_at", nodes, self._names_size + np.cumsum(sizes) - sizes)
-        self._nodes.write("name_size", nodes, sizes)
+        self._nodes.write("name_end", nodes, self._names_size + np.cumsum(sizes))
         self._names_size = end
 
     def _members(self, persons: npt.NDArray[Any]) -> tuple[Ints, Ints]:

@@ -31,7 +31,7 @@ from pipeline.failpoints import Failpoint, reached
 from pipeline.state.core import Columns
 from pipeline.state.store import Mark
 
-FORMAT = 5
+FORMAT = 6
 KEPT = 2  # the newest, and one more in case it turns out damaged
 ASIDE_S_MAX = 3600.0  # where there are no locks: an unfinished snapshot that old was left by a process that died
 _HEADER = "header.json"
