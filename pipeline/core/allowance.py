@@ -108,7 +108,7 @@ class Book:
         for g in np.flatnonzero(added).tolist():
             account = a.account.values[int(owner[g])]
             before = self._add(account, (int(start[g]), int(start[g + 1])), int(in_time[g]), by_day[g])
-            self._cross(account, int(start[g]), before, functools.partial(_place, a, group == g))
+            self._cross(account, int(start[g]), before, functools.partial(_place, a, group, g))
         return start[group]
 
     def set_plan(self, seq: int, plan: Plan) -> None:
@@ -205,12 +205,13 @@ class Book:
     def _add(self, account: str, span: tuple[int, int], in_time: int, by_day: Mapping[int, int]) -> int:
         """Returns how many the cycle had before."""
         start, end = span
-        was = self._until(account, start, end)
-        self._of(account)[start] = was._replace(
-            used=was.used + sum(by_day.values()),
-            used_as_closed=was.used_as_closed + in_time,
-            days={**was.days, **{day: was.days.get(day, 0) + n for day, n in by_day.items()}},
-        )
+        cycles = self._of(account)
+        was = cycles.get(start) or Cycle(end, 0, 0, frozenset())
+        days = dict(was.days)
+        for day, n in by_day.items():
+            days[day] = days.get(day, 0) + n
+        used = (was.used + sum(by_day.values()), was.used_as_closed + in_time)
+        cycles[start] = Cycle(max(was.end, end), *used, was.crossed, was.forecast, days, was.foreseen)
         self._changed[account, start] = None
         return was.used
 
@@ -225,8 +226,9 @@ class Book:
         """Alerts of a cycle that had `before` activities; `row_of(n)` gives row and time of the batch's n-th."""
         cycle = self._cycles[account][start]
         plan = judge(self.plans(account), cycle.end)
-        for t in plan.thresholds if plan else ():
-            assert plan is not None
+        if plan is None:
+            return
+        for t in plan.thresholds:
             need = needed(t, plan.allowance)
             if t in cycle.crossed or cycle.used < need:
                 continue
@@ -237,9 +239,9 @@ class Book:
         self._cycles[account][start] = cycle
 
 
-def _place(a: Activities, mine: Mask, n: int) -> tuple[int, int]:
-    """Place in the stream and time of the n-th activity of a mask over `a.rows`."""
-    row = int(a.rows[np.flatnonzero(mine)[n - 1]])
+def _place(a: Activities, group: Ints, mine: int, n: int) -> tuple[int, int]:
+    """Place in the stream and time of the n-th activity of a group; `group` is that of each of `a.rows`."""
+    row = int(a.rows[np.flatnonzero(group == mine)[n - 1]])
     return int(a.seq[row]), int(a.occurred_at[row])
 
 

@@ -22,6 +22,7 @@ from pipeline.core.record import Label
 from pipeline.core.uniques import Facts
 from pipeline.core.vocabulary import CONTACT_STATE, TOPICS
 
+_TOPICS = pa.array(TOPICS)
 _VERBS = {OPEN: "opened", CLICK: "clicked", LINK_CLICK: "clicked"}
 _IPC = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
@@ -51,8 +52,8 @@ def encode_rows(accepted: Accepted, decided: Decided, corrections: pa.RecordBatc
 
 def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:
     n = len(accepted)
-    seconds = decided.cycle_start // 1_000_000
     is_activity = decided.cycle_start >= 0
+    marks = decided.marks
     columns = {
         **accepted.columns,
         "channel": pa.array(accepted.channel.values, pa.string()).take(pa.array(accepted.channel.code)),
@@ -61,13 +62,13 @@ def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:
         "occurred_at": pa.array(accepted.occurred_at).view(UTC_US),
         "arrived_at": pa.array(accepted.arrived_at // 1000).view(UTC_MS),
         "hits": np.ones(n, np.uint8),
-        "unique_open": (decided.marks & OPEN > 0).astype(np.int8),
-        "unique_click": (decided.marks & CLICK > 0).astype(np.int8),
-        "unique_link_click": (decided.marks & LINK_CLICK > 0).astype(np.int8),
-        "activity": is_activity.astype(np.uint8),
-        "cycle_start": pa.array(seconds, pa.int64(), mask=~is_activity).view(UTC_S),
+        "unique_open": (marks & OPEN != 0).view(np.int8),
+        "unique_click": (marks & CLICK != 0).view(np.int8),
+        "unique_link_click": (marks & LINK_CLICK != 0).view(np.int8),
+        "activity": is_activity.view(np.uint8),
+        "cycle_start": pa.array(decided.cycle_start // 1_000_000, mask=~is_activity).view(UTC_S),
         "corrects": np.zeros(n, np.uint64),
-        "origin_topic": pa.array(TOPICS).take(pa.array(topics_of(accepted.origin))),
+        "origin_topic": _TOPICS.take(pa.array(topics_of(accepted.origin))),
         "origin_offset": offsets_of(accepted.origin),
     }
     return pa.RecordBatch.from_arrays([_typed(columns[f.name], f.type) for f in EVENTS], schema=EVENTS)

@@ -60,12 +60,14 @@ def refuse(sifted: Sifted, why: str) -> Sifted:
 
 def _accept_window(events: Events, stream: Ints, since: int, context: Context, faults: Faults) -> None:
     occurred_at, rules = events.occurred_at, context.rules
-    late = too_late(occurred_at, stream, rules)
+    late, unsure = too_late(occurred_at, stream, rules), may_be_forgotten(occurred_at, since)
+    early = in_the_future(occurred_at, events.arrived_at, rules)
+    if not (late | unsure | early).any():
+        return
     faults.add(late, Reject.TOO_LATE, f"occurred_at is before the acceptance window of {rules.window_days} days")
     day = np.datetime64(since + 1, "D")
     detail = f"occurred_at is before {day}: a copy from then would not be recognised, since the window was smaller"
-    faults.add(may_be_forgotten(occurred_at, since), Reject.TOO_LATE, detail)
-    early = in_the_future(occurred_at, events.arrived_at, rules)
+    faults.add(unsure, Reject.TOO_LATE, detail)
     detail = f"occurred_at is more than {rules.future_minutes_max} minutes ahead of arrival"
     faults.add(early, Reject.IN_THE_FUTURE, detail)
 

@@ -29,7 +29,6 @@ SHARE_ROWS_MIN = 1 << 12  # rows moved or swept at a call: 1 ms
 _MOVED_SHARES = 64  # calls in which a large table is moved
 _MOVED_ROWS_PER_KEY = 2.5  # inserted: a table is moved before it is LOAD_MAX full; 2.1 would do
 _SWEPT_SHARES = 64  # calls in which a large table is swept
-_SCRATCH_PER_KEY = 8  # of _first_of_row: one key in 16 is taken for a rival of one of another row
 _ALL_ROWS = 1 << 40
 _FREE: Hashes = np.zeros(1, np.uint64)
 _NO_SLOTS: Ints = np.zeros(0, np.int64)
@@ -237,11 +236,10 @@ class HashTable:
 
 
 def _first_of_row(row: Ints) -> Mask:
-    """At most one key of each row, by a scratch column smaller than the table; some first ones are left out too."""
-    size = 1 << (_SCRATCH_PER_KEY * len(row)).bit_length()
-    owner = np.empty(size, np.int32)  # only what is written is read
-    place = row & (size - 1)
-    i = np.arange(len(row), dtype=np.int32)
-    owner[place[::-1]] = i[::-1]
-    mine: Mask = owner[place] == i
+    """One key of each row."""
+    order = np.argsort(row)
+    ranked = row[order]
+    opens = np.append(True, ranked[1:] != ranked[:-1])[: len(row)]
+    mine: Mask = np.empty(len(row), bool)
+    mine[order] = opens
     return mine

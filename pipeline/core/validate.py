@@ -33,6 +33,7 @@ THRESHOLDS_MAX = 32  # of a plan
 ACTIVITIES_MAX = 1024  # types of a plan's own set
 
 UTF8_BYTES_MAX = 4  # of one character
+_SHORT_CHARACTERS = ID_BYTES_MAX // UTF8_BYTES_MAX  # no id of so few has too many bytes
 
 _NOBODY = pa.array(sorted(NOBODY))
 # First bytes that a name of nobody can have: of one, whatever the case, of white space, or of what is not ASCII.
@@ -121,7 +122,7 @@ def _check_ids(events: Events, faults: Faults) -> None:
         detail = f"{name} has more than {ID_BYTES_MAX} bytes"
         if name == "profile_id":
             faults.add(ends - starts > ID_BYTES_MAX, Reject.IMPOSSIBLE_FIELD, detail)
-        elif max(map(len, (codes := events.codes(name)).values), default=0) > ID_BYTES_MAX // UTF8_BYTES_MAX:
+        elif max(map(len, (codes := events.codes(name)).values), default=0) > _SHORT_CHARACTERS:
             too_long = codes.mask(len(value.encode()) > ID_BYTES_MAX for value in codes.values)
             faults.add(too_long, Reject.IMPOSSIBLE_FIELD, detail)
     faults.add(_nobody(profile, starts, ends), Reject.NOBODY, "profile_id")
@@ -195,9 +196,9 @@ def _ids(named: dict[str, list[str]]) -> Why | None:
         return Reject.IMPOSSIBLE_FIELD, f"{longest}: the operation names more than {NAMED_MAX} profiles"
     for field, names in named.items():
         for name in names:
-            if is_nobody(name):
+            if name.strip().lower() in NOBODY:
                 return Reject.NOBODY, field
-            if len(name.encode()) > ID_BYTES_MAX:
+            if len(name) > _SHORT_CHARACTERS and len(name.encode()) > ID_BYTES_MAX:
                 return Reject.IMPOSSIBLE_FIELD, f"{field} has more than {ID_BYTES_MAX} bytes"
     return None
 
