@@ -137,7 +137,7 @@ def _schedule(size: Size) -> npt.NDArray[np.int64]:
 
 def _holders(facts: npt.NDArray[np.void], known: Hashes) -> npt.NDArray[np.void]:
     """Facts of persons of several profiles: each counts for its person, who is the profile itself."""
-    theirs = facts[np.isin(facts["profile"], known)]
+    theirs = facts[np.isin(facts["profile"], known)] if len(facts) else facts  # isin sorts what is known
     found = np.zeros(len(theirs), HOLDERS)
     found["key"] = mix(theirs["profile"] ^ PERSON_SALT, theirs["fact"])
     found["number"] = theirs["number"]

@@ -40,6 +40,7 @@ BATCH = 10_000
 FLAT_EVENTS, FLAT_EVENTS_QUICK = 50_000_000, 12_000_000
 FEW_IDENTITIES = 1_000  # facts are held by some
 FEW = 20_000  # of what the fixed part has: one record of them, so that what makes records has its memory already
+FEW_PAIRS = 60_000  # three records: what makes one is still there when the next one is made
 SETTLED_DAYS = 10  # by then as much is forgotten as comes
 FACTS_PER_EVENT = 0.5
 
@@ -92,12 +93,12 @@ def _round(sizes: Sequence[int]) -> dict[str, list[Taken]]:
     identities = {size: _said("identity", size) for size in sizes}
     few = {kind: _said(kind, FEW) for kind in ("identity", "fact")}
     facts = {size // FACTS_PART: _said("fact", size // FACTS_PART) for size in sizes}
+    few_pairs = _said("pair", FEW_PAIRS).each(_said("identity", FEW_PAIRS * PAIRS_PART), 1)
+    pairs = {size // PAIRS_PART: _said("pair", size // PAIRS_PART).each(identities[size], 1) for size in sizes}
     return {
         "identity": [taken.each(few["identity"], size - FEW) for size, taken in identities.items()],
         "fact": [taken.each(few["fact"], size - FEW) for size, taken in facts.items()],
-        "pair": [
-            _said("pair", size // PAIRS_PART).each(taken, size // PAIRS_PART) for size, taken in identities.items()
-        ],
+        "pair": [taken.each(few_pairs, size - FEW_PAIRS) for size, taken in pairs.items()],
     }
 
 
