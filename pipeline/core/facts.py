@@ -108,16 +108,17 @@ class FactLog:
 
     def at(self, numbers: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         """A column's values of facts; of a number that is not alive, anything."""
-        column = self._columns[name]
-        return column.values.take(self._place(numbers) + (self.base - column.origin), mode="clip")
+        return self._at(self._place(numbers), name)
 
-    def rank(self, numbers: npt.NDArray[Any]) -> Ints:
-        """What 'earlier' compares, of facts."""
-        return rank(self.at(numbers, "occurred_at"), self.at(numbers, "kind"))
+    def holders(self, numbers: npt.NDArray[Any]) -> tuple[Ints, Hashes]:
+        """What 'earlier' compares, of facts: rank and identity of the events that hold them."""
+        place = self._place(numbers)
+        return rank(self._at(place, "occurred_at"), self._at(place, "kind")), self._at(place, "identity")
 
     def alive(self, numbers: npt.NDArray[Any], limit: int) -> Mask:
         """Whether facts are remembered: made, not forgotten, their event not before `limit`."""
-        return self._is_kept(numbers) & (self.at(numbers, "occurred_at") >= max(limit, self.limit))
+        alive: Mask = self.at(numbers, "occurred_at") >= max(limit, self.limit)
+        return alive & self._is_kept(numbers)
 
     def _is_kept(self, numbers: npt.NDArray[Any]) -> Mask:
         """Whether facts, dead or alive, are still in the log."""
@@ -138,7 +139,7 @@ class FactLog:
 
     def write(self, facts: npt.NDArray[np.void], identity: Hashes) -> None:
         """Facts made and facts taken over, as a journal record names them, and the events that hold them."""
-        place = self._place(facts["number"])
+        place = self._place(facts["number"]).astype(np.int64)
         fresh = place >= self.count - self.base
         made = int(np.count_nonzero(fresh))
         self._make_room(made)
@@ -178,6 +179,10 @@ class FactLog:
             return numbers - np.uint32(self.base + 1)
         return (numbers.astype(np.int64) - 1 - self.base) % _NUMBERS
 
+    def _at(self, place: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+        column = self._columns[name]
+        return column.values.take(place + (self.base - column.origin), mode="clip")
+
     def _write(self, name: str, place: Ints, values: npt.NDArray[Any]) -> None:
         column = self._columns[name]
         at = place + (self.base - column.origin)
@@ -203,5 +208,5 @@ class FactLog:
         prev = np.empty(len(numbers), np.uint32)
         prev[1:] = numbers[:-1]
         prev[opens] = self._heads.read("number", slots)
-        self._write("prev", self._place(numbers), prev)
+        self._write("prev", self._place(numbers).astype(np.int64), prev)
         self._heads.put_at(slots, heads, number=numbers[closes])

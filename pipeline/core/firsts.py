@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.accepted import Accepted
-from pipeline.core.hashing import Codes, mix
+from pipeline.core.events import valid
+from pipeline.core.hashing import hash_column, mix
 from pipeline.core.record import Label
 from pipeline.core.uniques import Facts, Opportunities
 from pipeline.core.vocabulary import BY_VENDOR, CLICKED, NO_LINK, OPENED
@@ -27,18 +28,19 @@ def opportunities(accepted: Accepted, seed: int) -> Opportunities:
     """Opens and clicks of somebody, of some message."""
     rows = np.flatnonzero((accepted.marks & (OPENED | CLICKED) != 0) & accepted.has_profile & accepted.live)
     at, marks = pa.array(rows), accepted.marks[rows]
-    message = Codes(_either(accepted.columns["message_id"].take(at), accepted.columns["campaign_id"], at))
-    clicked = (marks & CLICKED != 0) & (message.code >= 0)
+    message = _either(accepted.columns["message_id"].take(at), accepted.columns["campaign_id"], at)
+    is_named = valid(message)
+    clicked = (marks & CLICKED != 0) & is_named
     linked = np.flatnonzero(clicked & (marks & NO_LINK == 0))
-    link = Codes(accepted.columns["link"].take(pa.array(rows[linked])))
+    link = accepted.columns["link"].take(pa.array(rows[linked]))
     return Opportunities(
         row=rows,
-        opened=(marks & OPENED != 0) & (message.code >= 0),
+        opened=(marks & OPENED != 0) & is_named,
         clicked=clicked,
-        linked=linked[link.code >= 0],
+        linked=linked[valid(link)],
         vendor=marks & BY_VENDOR != 0,
-        message=mix(message.hashes(seed), accepted.channel.take(rows).hashes(seed)),
-        link=link.hashes(seed)[link.code >= 0],
+        message=mix(hash_column(message, seed), accepted.channel.take(rows).hashes(seed)),
+        link=hash_column(link.drop_null(), seed),
         profile=accepted.profile[rows],
         occurred_at=accepted.occurred_at[rows],
         identity=accepted.identity[rows],

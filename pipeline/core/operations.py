@@ -9,6 +9,8 @@ Late: each register keeps the later (occurred_at, identity), so the result depen
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from pipeline.core.hashing import profile_keys
@@ -17,6 +19,7 @@ from pipeline.core.record import Person, Register
 
 Pair = tuple[str, str]  # (account, profile)
 Moves = list[tuple[str, str]]  # (profile, stands_for)
+_BY_NAME = attrgetter("name")
 
 
 class Group(NamedTuple):
@@ -31,11 +34,13 @@ class Member:
 
     __slots__ = ("account", "group", "is_heard", "key", "name", "register", "was", "was_register")
 
+    group: Group
+    was: Group
+
     def __init__(self, account: str, name: str, key: int, register: Stand | None, is_heard: bool) -> None:
         self.account, self.name, self.key = account, name, key
         self.register = self.was_register = register
         self.is_heard = is_heard  # whether an operation before the batch has named it
-        self.group = self.was = Group(self, (self,))
 
 
 class Operations:
@@ -44,7 +49,7 @@ class Operations:
     def __init__(self, persons: Persons, profiles_max: int, seed: int) -> None:
         self._persons, self._profiles_max, self._seed = persons, profiles_max, seed
         self._members: dict[str, dict[str, Member]] = {}  # by account and profile
-        self._named: dict[Member, None] = {}  # by the batch's operations, in order
+        self._named: list[Pair] = []  # by the batch's operations, in order
         self.touched: dict[Member, None] = {}  # profiles whose group changed, in order
 
     def fetch(self, pairs: Iterable[Pair]) -> None:
@@ -62,7 +67,8 @@ class Operations:
         for (account, name), key in zip(named, keys.tolist(), strict=True):
             of = self._members.setdefault(account, {})
             if name not in of:
-                of[name] = Member(account, name, key, None, False)
+                of[name] = member = Member(account, name, key, None, False)
+                member.group = member.was = Group(member, (member,))
 
     def move(self, account: str, moves: Moves, when: tuple[int, int]) -> bool:
         """The moves of one operation at (occurred_at, identity); False: a person would have too many profiles."""
@@ -80,17 +86,19 @@ class Operations:
             for member, register in before:
                 member.register = register
             return False
-        if any(member.group.person is not person for person, members in groups.items() for member in members):
-            self.touched.update(dict.fromkeys(near))
+        has_moved = False
         for person, members in groups.items():
             group = Group(person, tuple(members))
             for member in members:
+                has_moved = has_moved or member.group.person is not person
                 member.group = group
+        if has_moved:
+            self.touched.update(dict.fromkeys(near))
         return True
 
     def name(self, pairs: Iterable[Pair]) -> None:
         """That an operation named these profiles, whatever became of them."""
-        self._named.update(dict.fromkeys(self._members[account][name] for account, name in pairs))
+        self._named.extend(pairs)
 
     def registers(self) -> list[Register]:
         """Registers that differ from before the batch."""
@@ -104,14 +112,15 @@ class Operations:
     def persons(self) -> list[Person]:
         """The person of every profile whose person changed, and of every one that is named for the first time."""
         changed = [member for member in self.touched if member.group.person is not member.was.person]
-        first = [member for member in self._named if not member.is_heard]
+        named = [self._members[account][name] for account, name in dict.fromkeys(self._named)]
+        first = [member for member in named if not member.is_heard]
         return [Person(m.account, m.name, m.group.person.name) for m in dict.fromkeys(changed + first)]
 
 
 def _near(named: list[Member]) -> list[Member]:
     """All profiles of the persons of these, by name."""
-    groups = {id(member.group): member.group for member in named}
-    return sorted((member for group in groups.values() for member in group.profiles), key=lambda member: member.name)
+    groups = {id(member.group): member.group.profiles for member in named}
+    return sorted(chain.from_iterable(groups.values()), key=_BY_NAME)
 
 
 def _person(member: Member, of: dict[str, Member]) -> Member:

@@ -62,16 +62,16 @@ def operate(persons: Persons, events: Events, keys: Keys, new: Ints, context: Co
         return _NOBODY
     moves: list[tuple[int, str, Moves, list[Pair]]] = []
     for row in rows.tolist():
-        event = events.one(row)
+        event = events.operation(row)
         account, made = event["account_id"], _MOVES[event["type"]](event)
         source = [event["split_source"]] if event["type"] == "profile_split" else []
         moves.append((row, account, made, [(account, p) for p in (*(p for move in made for p in move), *source)]))
     operations = Operations(persons, context.rules.person_profiles_max, context.seed)
     operations.fetch(dict.fromkeys(pair for *_, named in moves for pair in named))
-    occurred_at = events.occurred_at
+    whens = zip(events.occurred_at[rows].tolist(), keys.identity[rows].tolist(), strict=True)
     refused = []
-    for row, account, made, named in moves:
-        if operations.move(account, made, (int(occurred_at[row]), int(keys.identity[row]))):
+    for (row, account, made, named), when in zip(moves, whens, strict=True):
+        if operations.move(account, made, when):
             operations.name(named)
         else:
             refused.append(row)

@@ -160,8 +160,9 @@ class Persons:
         was = self._nodes["person"][changed].astype(np.int64)
         involved = np.unique(np.concatenate([was[was > 0], person]))
         members, of = self._members(involved)
-        stays = ~np.isin(members, changed)
-        joined = involved[(self._nodes["person"][involved] == 0) & ~np.isin(involved, changed)]  # stood alone till now
+        moved = np.sort(changed)
+        stays = ~_is_among(moved, members)
+        joined = involved[(self._nodes["person"][involved] == 0) & ~_is_among(moved, involved)]  # stood alone till now
         members = np.concatenate([members[stays], changed, joined])
         of = np.concatenate([of[stays], person, joined])
         self._nodes.write("first", involved, 0)
@@ -173,3 +174,11 @@ class Persons:
         self._nodes.write("person", members, np.where(alone, 0, of))
         self._nodes.write("next", members, np.where(closes, 0, np.append(members[1:], 0)))
         self._nodes.write("first", of[opens & ~alone], members[opens & ~alone])
+
+
+def _is_among(few: Ints, values: Ints) -> Mask:
+    """Whether each value is one of a few, ascending; for `np.isin` sorts all."""
+    if not len(few):
+        return np.zeros(len(values), bool)
+    found: Mask = few.take(np.searchsorted(few, values), mode="clip") == values
+    return found

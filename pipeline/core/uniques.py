@@ -168,7 +168,7 @@ class _Decision:
             self.number, self.person, self.holder = self.number[at], self.person[at], self.holder[at]
 
     def _is_before(self, rows: Ints, number: npt.NDArray[Any]) -> Mask:
-        return is_earlier(self.ranks[rows], self.identity[rows], self.log.rank(number), self.log.at(number, "identity"))
+        return is_earlier(self.ranks[rows], self.identity[rows], *self.log.holders(number))
 
     def alone(self, rows: Ints) -> None:
         """Facts of persons of one profile: each counts, and what it takes over does no more."""
@@ -193,7 +193,7 @@ class _Decision:
         who, number = self.log.of_profiles(r.profiles)
         alive = self.log.alive(number, self.limit)
         who, number = who[alive], number[alive]
-        fact, ranks, identity = self.log.at(number, "fact"), self.log.rank(number), self.log.at(number, "identity")
+        fact, (ranks, identity) = self.log.at(number, "fact"), self.log.holders(number)
         was_grouped = r.was[1][who]
         of_several = np.flatnonzero(was_grouped)
         key_was = mix(r.was[0][who[of_several]] ^ PERSON_SALT, fact[of_several])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.core.hashing import profile_keys
 from pipeline.core.record import Person
-from tests.events import NOON_US, event, merge, split
+from tests.events import NOON_US, SEED, event, merge, split
 from tests.partition import Partition, events_of
 
 
@@ -57,3 +58,13 @@ def test_the_source_of_a_split_is_named_too() -> None:
 
 def test_a_refused_operation_names_nobody() -> None:
     assert Partition(person_profiles_max=2).send(merge(["a", "b"], "c")).persons == []
+
+
+def test_profiles_whose_keys_are_alike_are_not_taken_for_each_other() -> None:
+    names = [f"p{n}" for n in range(2_000)]
+    by_end: dict[int, str] = {}
+    for name, key in zip(names, profile_keys([("acme", name) for name in names], SEED).tolist(), strict=True):
+        if (other := by_end.setdefault(key & 0xFFFF, name)) != name:
+            break
+    record = Partition().send(merge([other], "known"), event("email_sent", profile_id=name))
+    assert [row["person_id"] for row in events_of(record) if row["profile_id"] == name] == [None]

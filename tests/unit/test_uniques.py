@@ -211,3 +211,14 @@ def test_at_the_horizon_a_merge_takes_nothing_back_from_what_was_forgotten() -> 
     joined = merge(["p1"], "p2", occurred_at=NOON_US + 95 * DAY_US)
     partition.send(joined, at_ms=NOON_MS + 95 * DAY_MS)
     assert partition.by_day("unique_open") == {TODAY - 2: 1, TODAY + 50: 1}
+
+
+def test_what_counts_for_a_person_whom_the_earliest_has_left_is_taken_back_and_given_once() -> None:
+    partition = Partition()
+    partition.send(merge(["a", "c"], "p"))
+    partition.send(opened("a"), opened("p", occurred_at=NOON_US + 1))
+    found = []
+    for n, leaves in enumerate("ac", 1):
+        partition.send(split("p", {leaves: []}, occurred_at=NOON_US + n))
+        found.append(partition.uniques()["unique_open"])
+    assert found == [2, 2]
