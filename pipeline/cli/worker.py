@@ -17,6 +17,7 @@ import typer
 from connectors.local import targets
 from pipeline import logs, metrics
 from pipeline import settings as settings_module
+from pipeline.allocator import keep_little
 from pipeline.cli import console
 from pipeline.refusal import Unstartable, WrongSetting
 from pipeline.settings import Settings
@@ -84,6 +85,7 @@ def run(settings: Settings, core: Core, broker_wait: float = BROKER_WAIT_S) -> N
     except Unstartable as error:
         console.fail(str(error), error.code)
     gc.set_threshold(*GC_THRESHOLDS)
+    keep_little()
     _serve(settings, core, reach)
 
 

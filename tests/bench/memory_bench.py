@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.allocator import keep_little
 from pipeline.core import fold
 from pipeline.core.record import FACTS, Label, Link, Record, Rules, decode, encode
 from pipeline.core.state import State, columns
@@ -108,7 +109,8 @@ def _said(kind: str, size: int) -> Taken:
 
 
 def _state(kind: str, size: int) -> Taken:
-    """In a process of its own."""
+    """In a process of its own, whose allocator is told what a worker's is."""
+    keep_little()
     if kind == "flat":
         return _constant(size)
     sizes = {
