@@ -31,6 +31,8 @@ FIELDS["event_id"] = pa.string()
 FIELDS["occurred_at"] = pa.int64()  # UTC microseconds
 Places = npt.NDArray[np.int32]
 _EMPTY_IS_NULL = frozenset({"event_id", "message_id", "campaign_id", "link", "vendor_type"})
+_OPERATION = ["account_id", "type", "target", "sources", "split_source", "parts"]  # what is asked of one
+_OPERATIONS_IN_BULK = 12  # a batch: fewer cost less one by one
 _OF_ALL = frozenset({"event_id", "occurred_at"})  # asked of all rows alone
 
 
@@ -48,6 +50,7 @@ class Events:
     groups: list[Decoded]
     _codes: dict[str, Codes] = field(default_factory=dict)
     _ones: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _operations: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -63,6 +66,25 @@ class Events:
         if row not in self._ones:
             self._ones[row] = self._one(row)
         return self._ones[row]
+
+    def read_operations(self, rows: Ints) -> None:
+        """Read merges and splits, ascending, in bulk: a quarter of the time of one by one, once there are many."""
+        if len(rows) < _OPERATIONS_IN_BULK:
+            return
+        start = 0
+        for group in self.groups:
+            end = start + len(group.bodies)
+            mine = rows[(rows >= start) & (rows < end)]
+            if len(mine):
+                few = group.columns.select(_OPERATION)
+                few = few if len(mine) == len(few) else few.take(pa.array(mine - start))
+                self._operations.update(zip(mine.tolist(), few.to_pylist(), strict=True))
+            start = end
+
+    def operation(self, row: int) -> dict[str, Any]:
+        """A merge or split as its producer wrote it: the fields of _OPERATION at least; not to be changed."""
+        said = self._operations.get(row)
+        return self.one(row) if said is None else said
 
     def _one(self, row: int) -> dict[str, Any]:
         for group in self.groups:

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from pipeline.core import refused, zones
 from pipeline.core.context import TOPIC_NUMBER
 from pipeline.core.decode import Fault
-from pipeline.core.events import Events, valid
-from pipeline.core.hashing import Codes, Ints, Mask
+from pipeline.core.events import Events, Places, ends, valid
+from pipeline.core.hashing import Codes, Mask
 from pipeline.core.operations import Moves
 from pipeline.core.origins import topics_of
 from pipeline.core.reasons import Reject
@@ -59,6 +59,8 @@ class Faults:
 
     def add(self, rows: Mask, reason: Reject, detail: str) -> None:
         """The rows of a mask, all with the same words."""
+        if not rows.any():
+            return
         for row in np.flatnonzero(rows & ~self.bad).tolist():
             self.add_one(row, reason, detail)
 
@@ -75,11 +77,13 @@ def validate(events: Events, types: Codes, vocabulary: Vocabulary) -> Faults:
     _check_types(events, types, vocabulary, faults)
     _check_ids(events, faults)
     plan: _Check = functools.partial(plan_fault, vocabulary)
-    checks = {"profile_merged": merge_fault, "profile_split": split_fault, "account_plan_set": plan}
+    checks = {**_OPERATIONS, "account_plan_set": plan}
     if checks.keys().isdisjoint(types.values):
         return faults
+    events.read_operations(np.flatnonzero(types.mask(t in _OPERATIONS for t in types.values) & ~faults.bad))
     for row in np.flatnonzero(types.mask(t in checks for t in types.values) & ~faults.bad).tolist():
-        if why := checks[types.at(row) or ""](events.one(row)):
+        name = types.at(row) or ""
+        if why := checks[name](events.operation(row) if name in _OPERATIONS else events.one(row)):
             faults.add_one(row, *why)
     return faults
 
@@ -117,33 +121,28 @@ def _check_ids(events: Events, faults: Faults) -> None:
         if "" in codes.values:
             faults.add(codes.mask(value == "" for value in codes.values), Reject.MISSING_FIELD, name)
     profile = events.columns["profile_id"]
-    starts, ends = _ends(profile)
+    starts, stops = ends(profile)
+    sizes = stops - starts
     for name in _KEPT_IDS:
         detail = f"{name} has more than {ID_BYTES_MAX} bytes"
         if name == "profile_id":
-            faults.add(ends - starts > ID_BYTES_MAX, Reject.IMPOSSIBLE_FIELD, detail)
+            faults.add((sizes > ID_BYTES_MAX) & valid(profile), Reject.IMPOSSIBLE_FIELD, detail)
         elif max(map(len, (codes := events.codes(name)).values), default=0) > _SHORT_CHARACTERS:
             too_long = codes.mask(len(value.encode()) > ID_BYTES_MAX for value in codes.values)
             faults.add(too_long, Reject.IMPOSSIBLE_FIELD, detail)
-    faults.add(_nobody(profile, starts, ends), Reject.NOBODY, "profile_id")
+    if len(events) and (may := _begins(profile, starts, sizes)).any():
+        faults.add(_nobody(profile, may), Reject.NOBODY, "profile_id")
 
 
-def _ends(column: pa.Array) -> tuple[Ints, Ints]:
-    """Where each string's bytes begin and end; a null has none."""
-    if not len(column):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
-    starts, ends = offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64)
-    return starts, np.where(valid(column), ends, starts)
-
-
-def _nobody(column: pa.Array, starts: Ints, ends: Ints) -> Mask:
-    """Names that name nobody; those whose first byte begins none, nor space around one, are not looked at."""
-    found = valid(column)
-    if not len(column):
-        return found
+def _begins(column: pa.Array, starts: Places, sizes: Places) -> Mask:
+    """Whether a name of nobody may begin like a row's; a null begins like none."""
     octets = np.frombuffer(column.buffers()[2] or b"\0", np.uint8)
-    may = found & (_BEGINS[octets[np.minimum(starts, len(octets) - 1)]] | (starts == ends))
+    may: Mask = _BEGINS[octets.take(starts, mode="clip")] | (sizes == 0)
+    return may & valid(column) if column.null_count else may
+
+
+def _nobody(column: pa.Array, may: Mask) -> Mask:
+    """Names that name nobody; those that may not, by their first byte or as space is around one, are not looked at."""
     rows = np.flatnonzero(may)
     found = np.zeros(len(column), bool)
     if len(rows):
@@ -188,6 +187,9 @@ def split_fault(event: Mapping[str, Any]) -> Why | None:
     if len({*targets, *members}) < len(targets) + len(members):
         return Reject.PROFILE_NAMED_TWICE, "parts"
     return None
+
+
+_OPERATIONS: dict[str, _Check] = {"profile_merged": merge_fault, "profile_split": split_fault}
 
 
 def _ids(named: dict[str, list[str]]) -> Why | None:

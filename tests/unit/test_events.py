@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pipeline.core.decode import read
 from pipeline.core.events import FIELDS, Events, unify, valid
-from tests.events import NOON_US, SCHEMAS, SEED, Event, event, merge, plan, slab, topic_of
+from tests.events import NOON_US, SCHEMAS, SEED, Event, event, merge, plan, slab, split, topic_of
 
 SENT = event("email_sent", profile_id="p", link="l", event_id="1", properties={"k": "v"})
 
@@ -41,6 +42,22 @@ def test_an_empty_optional_string_is_null(field: str) -> None:
     events = unified(event("email_sent", **{field: ""}), event("email_sent", **{field: "x"}))
     assert events.columns[field].to_pylist() == [None, "x"]
     assert valid(events.columns[field]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("operations", [1, 3, 30])
+def test_merges_and_splits_say_in_bulk_what_they_say_one_by_one(operations: int) -> None:
+    sent = [SENT, event("profile_updated", profile_id="p", event_id="2")]
+    for n in range(operations):
+        sent += [merge([f"a{n}", "b"], None if n % 2 else "c", event_id=f"m{n}")]
+        sent += [split("s", {f"t{n}": ["x", "y"], "u": []}, event_id=f"s{n}"), SENT]
+    events = unified(*sent)
+    rows = np.array([row for row in range(len(events)) if "sources" in events.one(row)])
+    rows = rows[[events.one(row)["type"] != "profile_updated" for row in rows.tolist()]]
+    assert len(rows) == 2 * operations
+    events.read_operations(rows)
+    for row in rows.tolist():
+        assert events.operation(row).items() <= events.one(row).items()
+        assert {"account_id", "type", "target", "sources", "split_source", "parts"} <= events.operation(row).keys()
 
 
 def test_an_empty_profile_is_not_null_it_names_nobody() -> None:
