@@ -5,7 +5,7 @@
 Both times are the broker's (LogAppendTime), of the event and of its journal record; every event counts once, those of
 the first WARM_SECONDS of a pace not at all. One worker stays up for all paces of a world, which take turns; at the end
 its journal must say exactly what was published. Four partitions for the paces and for the fixed cost of a batch, which
-is that of batches of BURST_EVENTS alone, less the idle worker and MARGINAL_US an event; twelve for light load and idle.
+is that of small batches of BURST_EVENTS, less the idle worker and MARGINAL_US an event; twelve for light load and idle.
 The shares are of the maximum: the rate at which a worker reads a backlog here, measured in the same run unless given.
 Load, broker and worker share the machine: a pace that the load itself cannot keep is said and has no figures.
 """
@@ -33,7 +33,7 @@ from tests.bench.worker_world import Workers, World, used_between, world
 WARM_SECONDS = 1.5
 SETTLE_SECONDS = 2.0  # behind a pace, until the last events are decided and committed
 BEHIND_SECONDS_MAX = 0.25  # of the load behind its own pace
-BURST_EVENTS, BURST_MS = 10, 100.0  # one batch each, of one lane
+BURST_EVENTS, BURST_MS = 10, 100.0  # of one lane; its batches hold one or a few, as its wait demands
 MARGINAL_US = 4.0  # an event's own cost, as the backlog shows it
 LIGHT_RATE, LIGHT_PARTITIONS = 1_000.0, 12
 NAMED_RATE = 25_000.0
