@@ -222,9 +222,13 @@ class Lane:
             return self.next >= self.committed.end
         if not self._items:
             return False
+        return self.is_full or now - self._since >= self.limits.linger_seconds
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what waits is as much as a range may hold."""
         large = self._rows >= self.limits.rows or self.size >= self.limits.size
-        large = large or self._rows_bytes >= RANGE_ROWS_BYTES_MAX
-        return large or now - self._since >= self.limits.linger_seconds
+        return large or self._rows_bytes >= RANGE_ROWS_BYTES_MAX
 
     @property
     def recovering(self) -> bool:

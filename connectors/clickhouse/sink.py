@@ -32,6 +32,7 @@ from pipeline.telemetry.inserted import Inserted
 from pipeline.topics import JOURNAL
 
 _LOG = logging.getLogger("tally.sink")
+CAUGHT_UP_MAX = 1_000  # records taken between two inserts; fewer where they fill a range
 POLL_SECONDS = 0.1  # how long a stop, or a range that lingers, may wait for a record that does not come
 
 
@@ -109,8 +110,7 @@ class Sink:
             now = time.monotonic()
             if self._kafka.may_try(now) and self._clickhouse.may_try(now):
                 self._begin()
-                for lane in self._due(now):
-                    self._advance(lane)
+                self._advance_all(self._due(now))
                 self._settle()
         except KafkaAway as error:
             self._kafka.met(error, time.monotonic())
@@ -123,6 +123,24 @@ class Sink:
             _LOG.info("the group has moved on (%s): forgetting what was not inserted", error)
             self._lanes.clear()
             self._owed.clear()
+
+    def _advance_all(self, due: list[Lane]) -> None:
+        for lane in due:
+            if self._lanes.get(lane.partition) is lane:  # else it is gone since
+                self._advance(lane)
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take what came during an insert: a record lingers from when it is taken, so not behind all other inserts."""
+        for _ in range(CAUGHT_UP_MAX):
+            if any(lane.is_full for lane in self._lanes.values()):
+                return
+            found = self._group.poll(0.0, 1)
+            self._forget_what_is_gone()
+            for entry in found:
+                self._take(entry)
+            if not found:
+                return
 
     def _forget_what_is_gone(self) -> None:
         """A rebalance took all partitions away; those that came back begin anew."""

@@ -74,6 +74,17 @@ def test_a_range_waits_for_its_rows_or_its_linger() -> None:
     assert found.due(5.5)
 
 
+def test_a_range_is_full_by_its_rows_and_not_by_its_linger() -> None:
+    found = lane()
+    found.take(0, value(1, 0, accepted=39), 5.0)
+    assert found.due(6.0)
+    assert not found.is_full
+    found.take(1, value(2, 1, accepted=1), 5.5)
+    assert found.is_full
+    found.cut(6.0)
+    assert not found.is_full
+
+
 def test_a_range_takes_no_more_records_than_may_be_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(7)
     records = list(Partition(0, chance).records(6, 10))
