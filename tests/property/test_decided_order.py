@@ -68,7 +68,7 @@ class Worker:
 
     def commit(self, events_max: int, halved: bool) -> None:
         """One batch."""
-        for part in cut_days(self.stream_time, self.lane.cut(events_max).slabs):
+        for part in cut_days(self.stream_time, self.lane.cut(events_max, 0.0).slabs):
             for slabs in halves(part) if halved else (part,):
                 if slabs:
                     self._decide(slabs)
@@ -87,7 +87,7 @@ def worked(fetched: list[list[Slab]], rng: Random) -> Worker:
     worker = Worker()
     for slabs in fetched:
         for slab in slabs:
-            assert worker.lane.feed(slab, 0.0) is None
+            assert worker.lane.feed(slab) is None
         for _ in range(rng.randint(0, 2)):
             if worker.lane.events:
                 worker.commit(rng.randint(1, 12), rng.random() < 0.3)
