@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 SEED_MAX = (1 << 32) - 1
@@ -64,4 +65,32 @@ def file(text: str) -> Path:
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder: name a file")
     folder(str(path.parent))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} is not writable for this user. Make it so, or name another file")
     return path
+
+
+def present(text: str) -> Path:
+    """A file that is there and can be read."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder: name a file")
+    if not os.access(path, os.R_OK):
+        why = "cannot be read" if path.exists() else "is not there"
+        raise argparse.ArgumentTypeError(f"{text!r} {why}. Name a file that is there")
+    return path
+
+
+def names(known: Collection[str], what: str) -> Callable[[str], list[str]]:
+    """Some of the known names, with commas between them: at least one."""
+
+    def parse(text: str) -> list[str]:
+        found = [name.strip() for name in text.split(",") if name.strip()]
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
+        if not found:
+            raise argparse.ArgumentTypeError(f"{text!r} names no {what}; there are {', '.join(known)}")
+        return found
+
+    return parse

