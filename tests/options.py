@@ -41,7 +41,7 @@ def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
         except ValueError:
             value = least - 1
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number{of} from {least} to {most:,}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number{of} from {least:,} to {most:,}")
         return value
 
     return parse

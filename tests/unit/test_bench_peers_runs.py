@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import conditions
 from tests.bench.aims import AIMS
+from tests.bench.peers import __main__ as peers
 from tests.bench.peers import environments
 from tests.bench.peers.contestants import PEERS
 from tests.bench.peers.data import enriched_schema
+from tests.bench.peers.rounds import order
 from tests.bench.peers.running import Failed, Measured, Said, Sample, figures
 from tests.bench.peers.verdicts import Run, Told, ranking
 from tests.bench.peers.verdicts import figures as figures_of
@@ -113,7 +116,75 @@ def test_ours_that_is_wrong_leaves_no_ratio() -> None:
     assert not [figure for figure in found if figure.aim]
 
 
+def test_a_run_of_fewer_events_than_all_is_held_against_no_aim() -> None:
+    both = {"tally": told(5.0), "flink": told(15.0, aim="peers.flink")}
+    found = figures_of(both, "tally", is_full=False)
+    assert [figure.values for figure in found if figure.name.endswith("against ours")] == [(3.0,)]
+    assert [figure for figure in found if figure.aim] == []
+
+
+# ------------------------------------------------------------------------------------------------- the options
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "right"),
+    [
+        ("--rounds", "0", "'0' is not a whole number of rounds from 1 to 100"),
+        ("--events", "0", "'0' is not a whole number of events from 2,000 to 100,000,000"),
+        ("--events", "-5", "'-5' is not a whole number of events from 2,000 to 100,000,000"),
+        ("--only", ",", "',' names no contestant; there are tally, streams, flink, bytewax, quix, faust"),
+        ("--only", "tally,nope", "nope: not among tally, streams, flink, bytewax, quix, faust"),
+        ("--json", "/proc/x/y.json", "no file can be made in '/proc/x'"),
+        ("--cache", "/proc/x", "no file can be made in '/proc/x'"),
+    ],
+)
+def test_a_wrong_option_is_told_before_kafka_is_started(
+    option: str, value: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        peers.options().parse_args([f"{option}={value}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: {right}" in capsys.readouterr().err
+
+
+def test_contestants_run_in_the_order_of_the_table_and_all_where_none_is_named() -> None:
+    assert order(peers.options().parse_args([]).only) == list(peers.KEYS)
+    assert order(peers.options().parse_args(["--only", "flink, tally"]).only) == ["tally", "flink"]
+
+
+def test_a_run_in_which_no_contestant_can_be_made_has_no_figures_and_starts_no_kafka(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(peers, "_skipped", {})
+    monkeypatch.delattr(peers, "_run")
+    assert peers.measure(peers.options().parse_args(["--only", "streams,flink", "--cache", str(tmp_path)])) == []
+    assert "java, javac, mvn" in peers.versions()["Flink"]
+
+
 # -------------------------------------------------------------------------------------------- the environments
+
+
+def test_the_jvm_of_the_jvm_peers_is_among_the_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "java").write_text("#!/bin/sh\necho 'openjdk version \"17.0.99\" 2025-04-15' >&2\n", encoding="utf-8")
+    (tmp_path / "java").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert peers.versions()["JVM of Kafka Streams and Flink"] == "17.0.99"
+    assert "JVM of Kafka" in conditions.versions()
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    assert "JVM of Kafka Streams and Flink" not in peers.versions()
+
+
+def test_what_both_jvm_peers_are_given_stands_in_the_row_of_both() -> None:
+    source = (environments.HERE / "java/shared/Job.java").read_text("utf-8")
+    given = dict(re.findall(r'p\.put\("([a-z.]+)", "(\w+)"\)', source))
+    assert given["buffer.memory"] == "67108864"
+    page = (environments.HERE.parents[2] / "docs/peers.md").read_text("utf-8")
+    rows = {row.split(" | ")[0].removeprefix("| "): row for row in page.splitlines() if row.startswith("| ")}
+    both, streams = rows["JVM: Kafka Streams and Flink"], rows["Kafka Streams"]
+    for name in ("buffer.memory", "max.poll.records"):
+        assert f"`{name}={given[name]}`" in both
+        assert name not in streams
 
 
 def test_every_peer_has_a_pinned_version_and_a_known_aim() -> None:

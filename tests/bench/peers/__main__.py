@@ -1,6 +1,6 @@
 """What people would use instead, on the same job, same broker, same data (docs/peers.md).
 
-    python -m tests.bench.peers [--rounds 3] [--events 2000000] [--only tally,streams] [--json FILE]
+    .venv/bin/python -m tests.bench.peers [--rounds 3] [--events 2000000] [--only tally,streams] [--json FILE]
 
 The job: decode, deduplicate over 8 days, unique opens and clicks, accounts' counters, enriched events to Kafka, exactly
 once where the peer offers it. Each run's output is recounted before its time counts. Peers live in environments of
@@ -27,10 +27,13 @@ from tests.bench.peers.contestants import BY_KEY, OURS, PEERS, Command
 from tests.bench.peers.rounds import Field, interleave, order, say
 from tests.bench.peers.verdicts import Told, figures, ranked_words
 from tests.bench.results import Figure
+from tests.options import folder, names, whole
 
-EVENTS = 2_000_000
+EVENTS = 2_000_000  # the full size: over fewer start-up and small states tell, and no aim is judged
 QUICK_EVENTS = 200_000
 EVENTS_MIN = 2_000  # of a contestant: fewer are over before they can be watched
+EVENTS_MAX = 100_000_000  # a data set is made whole, and recounted
+KEYS = (OURS, *BY_KEY)
 
 _skipped: dict[str, str] = {}  # why peers have no figures, for the report's versions
 
@@ -38,19 +41,21 @@ _skipped: dict[str, str] = {}  # why peers have no figures, for the report's ver
 def options() -> argparse.ArgumentParser:
     """The options of all benches, and this one's."""
     parser = results.options(__doc__)
-    parser.add_argument("--events", type=int, default=EVENTS, help="of the quick contestants; slow ones get a part")
-    parser.add_argument("--only", default="", metavar="KEY,...", help=f"of {', '.join((OURS, *BY_KEY))}")
-    parser.add_argument("--cache", type=Path, default=None, help="folder of the peers' environments")
+    size = whole(EVENTS_MIN, EVENTS_MAX, "events")
+    parser.add_argument("--events", type=size, default=EVENTS, help="of the quick contestants; slow ones get a part")
+    parser.add_argument(
+        "--only", type=names(KEYS, "contestant"), default=KEYS, metavar="KEY,...", help=f"of {', '.join(KEYS)}"
+    )
+    parser.add_argument("--cache", type=folder, help="folder of the peers' environments")
     return parser
 
 
 def measure(chosen: argparse.Namespace) -> Sequence[Figure]:
     """All contestants that can run here."""
-    keys = order([key for key in chosen.only.split(",") if key] or [OURS, *BY_KEY])
-    if unknown := set(filter(None, chosen.only.split(","))) - set(keys):
-        raise SystemExit(f"--only {','.join(sorted(unknown))}: there are {', '.join((OURS, *BY_KEY))}")
-    whole = QUICK_EVENTS if chosen.quick else chosen.events
-    wanted = _prepared(keys, whole, chosen.cache or environments.cache_folder())
+    events = QUICK_EVENTS if chosen.quick else chosen.events
+    wanted = _prepared(order(chosen.only), events, chosen.cache or environments.cache_folder())
+    if not wanted:
+        return []
     keeper = Keeper()
     with tempfile.TemporaryDirectory(prefix="tally-peers-") as folder:
         try:
@@ -58,15 +63,15 @@ def measure(chosen: argparse.Namespace) -> Sequence[Figure]:
         finally:
             keeper.close()
     sys.stdout.write(f"Client CPU an event, least first:\n{ranked_words(told)}\n")
-    return figures(told, OURS)
+    return figures(told, OURS, is_full=events >= EVENTS)
 
 
-def _prepared(keys: Sequence[str], whole: int, cache: Path) -> dict[str, tuple[int, Command | None]]:
+def _prepared(keys: Sequence[str], events: int, cache: Path) -> dict[str, tuple[int, Command | None]]:
     """Events and command of each that can run; the environments are made before anything is measured."""
     wanted: dict[str, tuple[int, Command | None]] = {}
     for key in keys:
         if key == OURS:
-            wanted[key] = whole, None
+            wanted[key] = events, None
             continue
         say(f"environment of {key}")
         try:
@@ -75,7 +80,7 @@ def _prepared(keys: Sequence[str], whole: int, cache: Path) -> dict[str, tuple[i
             _skipped[key] = str(error)
             say(f"{key} is left out: {error}")
             continue
-        wanted[key] = max(EVENTS_MIN, whole // BY_KEY[key].share), command
+        wanted[key] = max(EVENTS_MIN, events // BY_KEY[key].share), command
     return wanted
 
 
@@ -103,8 +108,10 @@ def _run(wanted: dict[str, tuple[int, Command | None]], rounds: int, folder: Pat
 
 
 def versions() -> dict[str, str]:
-    """Of the peers; of those without figures why."""
+    """Of the peers and of the JVM that runs some of them; of those without figures why."""
     found = {peer.title: peer.version() for peer in PEERS}
+    if java := environments.java_version():
+        found["JVM of Kafka Streams and Flink"] = java
     return found | {
         BY_KEY[key].title if key in BY_KEY else key: f"not measured: {why}" for key, why in _skipped.items()
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def class_path(peer: str, cache: Path) -> str:
     if missing:
         raise Absent(f"not on this machine: {', '.join(missing)}; it needs a JDK 17 or later and Maven")
     sources = sorted([*(HERE / "java" / peer).iterdir(), *(HERE / "java" / "shared").iterdir()])
-    folder = cache / f"{peer}-{_digest(sources, _java_version())}"
+    folder = cache / f"{peer}-{_digest(sources, _java_said())}"
     target = folder / "target"
     if not (folder / DONE).exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -90,7 +91,15 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**_PLAIN, **more}
 
 
-def _java_version() -> str:
+def java_version() -> str:
+    """Of the JVM that the JVM peers run on, which is the one on the PATH; empty where there is none."""
+    if shutil.which("java") is None:
+        return ""
+    found = re.search(r'version "([^"]+)"', _java_said())
+    return found[1] if found else ""
+
+
+def _java_said() -> str:
     return subprocess.run(["java", "-version"], stderr=subprocess.PIPE, text=True, check=True).stderr
 
 

@@ -43,8 +43,8 @@ class Told(NamedTuple):
         return tuple(run.measured.cpu_us for run in self.runs)
 
 
-def figures(told: Mapping[str, Told], ours: str) -> list[Figure]:
-    """Of all contestants that ran, in their order; the ratios last."""
+def figures(told: Mapping[str, Told], ours: str, is_full: bool = True) -> list[Figure]:
+    """Of all contestants that ran, in their order; the ratios last, held against aims at full size alone."""
     found: list[Figure] = []
     for key, one in told.items():
         found += _of(one, "" if key == ours else GUARANTEED)
@@ -52,7 +52,7 @@ def figures(told: Mapping[str, Told], ours: str) -> list[Figure]:
         return found
     for key, one in told.items():
         if key != ours and not one.wrong:
-            found.append(_ratio(one, told[ours]))
+            found.append(_ratio(one, told[ours], one.aim if is_full else None))
     return found
 
 
@@ -71,12 +71,12 @@ def _of(one: Told, note: str) -> list[Figure]:
     ]
 
 
-def _ratio(one: Told, ours: Told) -> Figure:
+def _ratio(one: Told, ours: Told, aim: str | None) -> Figure:
     """Round against round; where the number of rounds differs, against ours of the median."""
     rounds = min(len(one.runs), len(ours.runs))
     values = tuple(a / b for a, b in zip(one.cpu[:rounds], ours.cpu[:rounds], strict=True))
     note = "" if one.events == ours.events else f"over {one.events:,} events, ours over {ours.events:,}"
-    return Figure(GROUP, f"{one.title}: client CPU against ours", TIMES, values, Better.MORE, aim=one.aim, note=note)
+    return Figure(GROUP, f"{one.title}: client CPU against ours", TIMES, values, Better.MORE, aim=aim, note=note)
 
 
 def ranking(told: Mapping[str, Told]) -> list[list[str]]:
