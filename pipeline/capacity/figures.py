@@ -20,7 +20,10 @@ class NotMeasured(LookupError):
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure. `source`: the bench and its row; or the page, for what is a bound of the code."""
+    """One figure. `source`: the bench and its row; or the page, for what is a bound of the code.
+
+    `rate` and `partitions`: the load at which it was measured, events a second over so many partition numbers.
+    """
 
     value: float
     unit: str
@@ -29,6 +32,8 @@ class Measured:
     date: str = ""
     commit: str = ""
     machine: str = ""
+    rate: float = 0.0
+    partitions: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,17 @@ class Figures:
         if name not in self.by_name:
             raise NotMeasured(f"{name} has not been measured: `make bench`, then `make bench ARGS=--capacity-figures`")
         return self.by_name[name].value
+
+    def family(self, name: str) -> list[Measured]:
+        """The figures whose names begin with one, such as `worker_cores`, which was measured at several loads.
+
+        Raises:
+            NotMeasured: the file has none.
+        """
+        found = [one for known, one in self.by_name.items() if known.startswith(f"{name}_")]
+        if not found:
+            raise NotMeasured(f"{name} has not been measured: `make bench`, then `make bench ARGS=--capacity-figures`")
+        return found
 
     def measured(self, name: str) -> bool:
         """Whether there is one of that name."""

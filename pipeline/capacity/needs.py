@@ -1,20 +1,23 @@
 """What a load needs: partitions, processes, memory, disk. Pure.
 
-In:   a Load, the measured figures.  Out: rows, each with its formula in numbers, and the limits that it meets.
+In:   a Load, the measured figures.  Out: rows, each with its formula in numbers; what cannot be kept; what to know.
 Every event counts as accepted. One worker more than needed runs, so that the others carry the load while it is away.
+A formula ends at its semicolon; its numbers have four digits, so that it gives its row when calculated anew.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
+from pipeline.capacity import limits
+from pipeline.capacity.curves import Costs, Curve
+from pipeline.capacity.digits import digits
 from pipeline.capacity.figures import Figures
-from pipeline.capacity.fleet import COPIES, MIB, PARTITIONS_MAX, Fleet, State, fleet_of, remembered
-from pipeline.capacity.load import SECONDS, Load, usable
+from pipeline.capacity.fleet import COPIES, MIB, Fleet, State, fleet_of, remembered
+from pipeline.capacity.load import SECONDS, Load
+from pipeline.capacity.sinks import Sinks, insert_cores, sinks_of
 
 SNAPSHOTS = 3  # on disk: the newest two and the one that is being written
-FACTS_MAX = (1 << 32) - 1  # of one partition at once (core/facts.py)
 MEASURED_START = 10_000_000, 5_000_000  # identities and facts with which a start was measured (tests/bench/aims.py)
 GIB = 1 << 30
 
@@ -29,52 +32,85 @@ class Row(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """All rows in the order of the flow, and what the load runs into."""
+    """All rows in the order of the flow; the limits that the load does not keep; what else a planner must know."""
 
     rows: list[Row]
     limits: list[str]
+    notes: list[str]
+    plan: limits.Plan
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the plan keeps all that is asked for."""
+        return not self.limits
 
 
 def needs(load: Load, figures: Figures) -> Needs:
-    """What the load needs.
+    """What the load needs; where it is not feasible, what comes nearest.
 
     Raises:
         NotMeasured: a figure is missing.
     """
-    use, why = usable(load, figures)
-    state = remembered(load, figures)
-    fleet = fleet_of(load, figures, state, use)
-    peak = Row("peak", load.peak, "events/s", f"{load.events_per_day:,} events ÷ {SECONDS:,} s x {load.peak_factor:g}")
-    rows = [peak, *_workers(load, figures, fleet, (use, why)), *_memory(load, figures, fleet, state)]
-    rows += [*_kafka(load, figures, use), *_clickhouse(load, figures, use)]
-    return Needs(rows, [*_limits(load, figures, fleet, state, use)])
+    costs, state = Costs.of(figures), remembered(load, figures)
+    if load.latency_ms is not None:
+        figures.family("latency_p99")
+    fleet = fleet_of(load, figures, costs, state)
+    sinks = sinks_of(load, figures, fleet.partitions)
+    peak = f"{load.events_per_day:,} events ÷ {SECONDS:,} s x {load.peak_factor:g}; the day's mean, and its peak"
+    rows = [Row("peak", load.peak, "events/s", peak), *_workers(load, costs, fleet)]
+    rows += [*_memory(load, figures, costs, fleet, state), *_kafka(load, figures, costs, fleet)]
+    rows += _clickhouse(load, figures, sinks, fleet)
+    plan = limits.Plan(load, figures, costs, state, fleet, sinks)
+    return Needs(rows, [*limits.broken(plan)], [*limits.notes(plan)], plan)
 
 
-def _workers(load: Load, figures: Figures, fleet: Fleet, use: tuple[float, str]) -> list[Row]:
-    cost, share = figures.of("worker_us"), fleet.busiest(load)
-    cores = load.peak * share * cost / 1e6
-    part = f"{share:.2f} (the largest account's {load.largest:.2f} + {1 - load.largest:.2f} ÷ {fleet.needed})"
-    told = f"{fleet.needed} needed for {fleet.by} + 1 that may be away; {use[0]:.2f} of a core may be in use: {use[1]}"
+def _workers(load: Load, costs: Costs, fleet: Fleet) -> list[Row]:
+    largest, other = fleet.rates(load)
+    told = f"{fleet.needed:,} + 1; needed for {fleet.by}, and one that may be away; {load.use:.2f} of a core may be in "
+    told += f"use: {load.headroom:.0%} headroom"
     each = fleet.partitions // fleet.run
-    busiest = f"{load.peak:,.0f} events/s x {part} x {cost:.2f} µs"
-    return [
+    first, rest = digits(costs.worker.at(largest)), digits(costs.worker.at(other))
+    cores = (
+        f"{first} cores + {fleet.most - 1} x {rest} cores; the partition of the largest account with {digits(largest)} "
+        f"events/s, and {fleet.most - 1} others with {digits(other)} each; between the loads that were measured"
+    )
+    rows = [
         Row("workers", fleet.run, "processes of a core", told),
-        Row("partitions of every topic", fleet.partitions, "partitions", f"{fleet.run} workers x {each}"),
-        Row("busiest worker while one is away", cores, "cores at the peak", busiest),
+        Row("partitions of every topic", fleet.partitions, "partitions", f"{fleet.run:,} workers x {each}"),
+        Row("busiest worker while one is away", fleet.cores(load, costs), "cores at the peak", cores),
     ]
+    if costs.latency is not None:
+        rate = load.peak * fleet.busiest(load)
+        how = f"{_between(costs.latency, rate)}; at {digits(rate)} events/s"
+        rows.append(Row("p99 of Kafka append to journal append", costs.latency.at(rate), "ms", how))
+    return rows
 
 
-def _memory(load: Load, figures: Figures, fleet: Fleet, state: State) -> list[Row]:
+def _between(curve: Curve, load: float) -> str:
+    """The two measured points around a load."""
+    first, second, share = curve.between(load)
+    if first == second:
+        return f"{digits(curve.values[first])} ms; measured at {curve.loads[first]:,.0f} events/s"
+    before, after = digits(curve.values[first]), digits(curve.values[second])
+    return (
+        f"{before} ms x {1 - share:.4f} + {after} ms x {share:.4f}; between what was measured at "
+        f"{curve.loads[first]:,.0f} and at {curve.loads[second]:,.0f} events/s"
+    )
+
+
+def _memory(load: Load, figures: Figures, costs: Costs, fleet: Fleet, state: State) -> list[Row]:
     """Of a worker while one is away, and what it keeps on its disk."""
-    fixed, share, largest = figures.of("worker_fixed_mib"), fleet.busiest(load), fleet.largest_partition(load)
+    share, largest, fixed = fleet.busiest(load), fleet.largest_partition(load), costs.fixed.at(fleet.most)
     gib = f"{state.size / GIB:,.2f} GiB"
     memory = (
-        f"{fixed:,.0f} MiB + {gib} x ({share:.2f} of it + {COPIES} x {largest:.2f}: copies of the largest partition)"
+        f"{fixed:,.0f} MiB + {gib} x ({digits(share)} + {COPIES} x {digits(largest)}); fixed with {fleet.most} "
+        f"partitions + its share of the state, the largest account's {digits(load.largest)} and {fleet.most} of "
+        f"{fleet.partitions:,} partitions of the rest + copies of the largest partition"
     )
-    disk = f"{SNAPSHOTS} snapshots x {gib} x {share:.2f}"
+    disk = f"{SNAPSHOTS} x {gib} x {digits(share)}; snapshots"
     return [
         Row("state of all partitions", state.size / GIB, "GiB", state.how),
-        Row("memory of a worker", fleet.memory(load, figures, state) / GIB, "GiB", memory),
+        Row("memory of a worker", fleet.memory(load, costs, state) / GIB, "GiB", memory),
         Row("disk of a worker", SNAPSHOTS * state.size * share / GIB, "GiB", disk),
         *_start(state.size * share, figures),
     ]
@@ -87,77 +123,41 @@ def _start(size: float, figures: Figures) -> list[Row]:
     identities, facts = MEASURED_START
     then = identities * figures.of("identity_bytes") + facts * figures.of("fact_bytes")
     seconds, times = figures.of("snapshot_s"), max(1.0, size / then)
-    how = f"{seconds:.1f} s measured with {then / GIB:,.2f} GiB x {times:,.1f}; from its own disk"
+    how = f"{seconds:g} s x {digits(times)}; measured with {then / GIB:,.2f} GiB, from its own disk"
     return [Row("start of a worker from its snapshots", seconds * times, "s", how)]
 
 
-def _kafka(load: Load, figures: Figures, use: float) -> list[Row]:
-    free, broker = 1 - load.headroom, figures.of("broker_us")
-    rows = []
+def _kafka(load: Load, figures: Figures, costs: Costs, fleet: Fleet) -> list[Row]:
+    free, rows = 1 - load.headroom, []
     for what, name, days in (
         ("disk of Kafka: source topics", "source_bytes", load.source_days),
         ("disk of Kafka: journal", "journal_bytes", load.retention_days),
     ):
         size = load.events_per_day * figures.of(name) * days * load.replicas / free
-        times = f"{figures.of(name):.0f} B x {days} days x {load.replicas} copies ÷ {free:.2f}"
+        times = f"{figures.of(name):g} B x {days:g} days x {load.replicas} copies ÷ {digits(free)}"
         rows.append(Row(what, size / GIB, "GiB", f"{load.events_per_day:,} events x {times}"))
-    told = f"{load.peak:,.0f} events/s x {broker:.2f} µs ÷ {use:.2f}; producers and further copies come on top"
-    return [*rows, Row("cores of Kafka for the workers", load.peak * broker / 1e6 / use, "cores", told)]
+    rate = load.peak / fleet.partitions
+    each = costs.broker.at(rate)
+    told = (
+        f"{fleet.partitions:,} partitions x {digits(each)} cores ÷ {digits(load.use)}; at {digits(rate)} events/s "
+        "each, producers and workers as measured with one broker; further copies come on top"
+    )
+    return [*rows, Row("cores of Kafka", fleet.partitions * each / load.use, "cores", told)]
 
 
-def _clickhouse(load: Load, figures: Figures, use: float) -> list[Row]:
-    rate, free = figures.of("sink_rows_s"), 1 - load.headroom
-    cores = load.peak / rate / use
+def _clickhouse(load: Load, figures: Figures, sinks: Sinks, fleet: Fleet) -> list[Row]:
+    free = 1 - load.headroom
+    cores, how = insert_cores(load, figures, sinks, fleet.partitions)
     row, profile, copies = figures.of("row_bytes"), figures.of("profile_bytes"), load.clickhouse_replicas
     size = (load.events_per_day * load.retention_days * row + load.people * profile) * copies / free
-    inserts = f"{load.peak:,.0f} rows/s ÷ {rate:,.0f} rows a CPU second ÷ {use:.2f}; queries come on top"
-    by_events = f"{load.events_per_day:,} rows x {load.retention_days} days x {row:.0f} B"
-    disk = f"({by_events} + {load.people:,} profiles x {profile:.0f} B) x {copies} copies ÷ {free:.2f}"
-    sinks = f"{math.ceil(cores)} needed + 1 that may be away"
-    bound = f"{figures.of('sink_fixed_mib'):,.0f} MiB: its bound, whatever flows"
+    by_events = f"{load.events_per_day:,} rows x {load.retention_days} days x {row:g} B"
+    disk = f"({by_events} + {load.people:,} profiles x {profile:g} B) x {copies} copies ÷ {digits(free)}"
+    told = f"{sinks.needed} + 1; needed for {sinks.by}, and one that may be away"
+    bound = f"{figures.of('sink_fixed_mib'):,.0f} MiB; its bound, whatever flows"
     return [
-        Row("sinks", math.ceil(cores) + 1, "processes", sinks),
+        Row("sinks", sinks.run, "processes", told),
+        Row("p99 of Kafka append to the row in ClickHouse", sinks.freshness, "s", sinks.how),
         Row("memory of a sink", figures.of("sink_fixed_mib") * MIB / GIB, "GiB", bound),
-        Row("cores of sinks and ClickHouse for inserts", cores, "cores", inserts),
+        Row("cores of sinks and ClickHouse for inserts", cores, "cores", how),
         Row("disk of ClickHouse", size / GIB, "GiB", disk),
     ]
-
-
-def _limits(load: Load, figures: Figures, fleet: Fleet, state: State, use: float) -> list[str]:
-    alone, largest = load.peak * load.largest * figures.of("worker_us") / 1e6, fleet.largest_partition(load)
-    measured = figures.of("identities_measured")
-    memory = fleet.memory(load, figures, state) / GIB
-    least = (figures.of("worker_fixed_mib") * MIB + state.size * load.largest * (1 + COPIES)) / GIB
-    found = []
-    if alone > use:
-        found.append(
-            f"The largest account takes {alone:.2f} of a core at the peak, more than {use:.2f}: an account is one "
-            "core's work, and more workers do not help. Its events queue at the peak: give it several account ids, or "
-            "leave less headroom."
-        )
-    if memory > load.worker_memory_gib:
-        found.append(
-            f"A worker needs {memory:,.1f} GiB, more than the {load.worker_memory_gib:g} given. The largest account's "
-            f"state lies in one partition and in one worker, which needs {least:,.1f} GiB for it however many workers "
-            "there are: remember fewer days, or give workers more."
-        )
-    if state.facts * largest > FACTS_MAX:
-        found.append(
-            f"The largest partition remembers {state.facts * largest:,.0f} unique opens and clicks, and can number "
-            f"{FACTS_MAX:,}. Remember fewer days."
-        )
-    if state.identities * largest > measured:
-        found.append(
-            f"The largest partition remembers {state.identities * largest:,.0f} events; speed was measured up to "
-            f"{measured:,.0f}."
-        )
-    if load.accounts < fleet.partitions:
-        found.append(
-            f"{load.accounts:,} accounts leave some of {fleet.partitions:,} partitions empty: an account lies in one."
-        )
-    shares = [f"{n}" for n in range(1, fleet.partitions + 1) if fleet.partitions % n == 0]
-    found.append(
-        f"Partitions are fixed at creation (at most {PARTITIONS_MAX:,}): {fleet.partitions:,} are shared evenly by "
-        f"{', '.join(shares)} workers."
-    )
-    return found

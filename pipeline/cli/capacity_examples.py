@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.capacity import figures
 from pipeline.capacity.load import Load
 from pipeline.capacity.needs import needs
-from pipeline.cli.capacity import COLUMNS, rows
+from pipeline.cli.capacity_told import COLUMNS, rows
 
 
 class Example(NamedTuple):
@@ -61,7 +61,7 @@ def _example(example: Example, known: figures.Figures) -> Iterator[str]:
     for row in rows(found):
         yield _row(*(str(row[column]) for column in COLUMNS))
     yield ""
-    yield from (f"- {limit}" for limit in found.limits)
+    yield from (f"- {line}" for line in (*found.limits, *found.notes))
     yield ""
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
 from pipeline.cli.printable import one_line
 from pipeline.settings_faults import SettingsError
@@ -54,6 +54,7 @@ def console() -> Console:
     """Standard output: the facts asked for, and nothing else."""
     from pipeline.cli.terminal import Terminal
 
+    _needs_output()
     return Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
 
@@ -84,12 +85,14 @@ def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], title: s
 
 def facts(found: object) -> None:
     """Print facts as JSON, for `--format json`; what JSON does not know is written as text."""
-    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n")
+    _needs_output()
+    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=not _is_unicode(sys.stdout), default=str) + "\n")
 
 
 def say(message: str) -> None:
-    """A line of progress or warning on standard error, taken literally."""
-    err().print(message)
+    """A line of progress or warning on standard error, taken literally; nowhere where that is closed."""
+    if sys.stderr is not None:
+        err().print(message)
 
 
 def say_some(found: Sequence[object], most: int) -> None:
@@ -150,6 +153,9 @@ def run(command: Callable[[], Any]) -> NoReturn:
     A service that stops cleanly sets signal handlers of its own.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not _is_unicode(stream):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # µ as \xb5, not the command's end
     try:
         _written(command)
     except SettingsError as error:
@@ -175,6 +181,16 @@ def _written(command: Callable[[], Any]) -> None:
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()
+
+
+def _needs_output() -> None:
+    """End the command where standard output was closed before it began (`tally ... >&-`)."""
+    if sys.stdout is None:
+        fail("standard output is closed: redirect it to a file or to /dev/null")
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def _takes_output() -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.settings import load
-from tests.bench import collect_bench, footprint_bench, latency_bench, worker_bench
-from tests.bench.aims import AIMS
+from tests.bench import collect_bench, footprint_bench, freshness_bench, latency_bench, sink_bench, worker_bench
+from tests.bench.aims import AIMS, CORES
 from tests.bench.capacity_figures import SOURCES
+from tests.bench.capacity_figures import found as found_figures
 from tests.bench.collect_bench import COLLECTOR, FLOOR, Measured
 from tests.bench.floor import Floor
 from tests.bench.footprint_bench import Found, Journaled
+from tests.bench.kept import Kept
+from tests.bench.results import Figure, Outcome
 
 TABLES = {"events": (800, 16_000), "intake": (10, 800), "profile_state": (50, 3_000), "person_map": (5, 1_000)}
 FOUND = Found(Journaled(1_000, 800, 200, 40), 90_000, 120_000, TABLES, 400)
@@ -60,11 +65,32 @@ def test_each_figure_of_the_calculator_is_one_that_a_bench_makes() -> None:
     for share in (0.1, 0.5, 0.9):
         pace = latency_bench.Pace(f"{1000 * share:,.0f} events/s ({share:.0%} of the maximum)", 1000 * share)
         made += latency_bench.paced(pace, [latency_bench.Waited(1.0, 2.0, 0.1, 0.1, 5.0, 1000 * share)])
+    for pace in (latency_bench.LIGHT, latency_bench.Pace("25,000 events/s", latency_bench.NAMED_RATE)):
+        made += latency_bench.paced(pace, [latency_bench.Waited(1.0, 2.0, 0.1, 0.1, 5.0, pace.rate)])
+    waited = freshness_bench.Waits(np.ones(1), np.ones(1))
+    light = latency_bench.Pace("1,000 events/s", 1_000.0)
+    made += freshness_bench.figures(light, argparse.Namespace(partitions=12), [waited], [[0.1, 0.5]], [20.0])
+    for size in (50_000, 100_000):
+        made += sink_bench.figures(size, 1_000_000, *([sink_bench.Spent(1.0, 2.0, 3.0, 4.0, 5)],) * 2)
     fitting = {name: [one.name for one in made if source.fits(one)] for name, source in SOURCES.items()}
     of_aims = {name for name, source in SOURCES.items() if source.aim in AIMS}
     assert [name for name, found in fitting.items() if name not in of_aims and len(found) != 1] == []
     assert [source.aim for source in SOURCES.values() if source.aim and source.aim not in AIMS] == []
     assert all(found[0].startswith("realistic") for name, found in fitting.items() if name.endswith("_an_event"))
+
+
+def test_a_paced_figure_says_the_load_at_which_it_was_measured() -> None:
+    light = latency_bench.paced(latency_bench.LIGHT, [latency_bench.Waited(1.0, 2.0, 0.1, 0.3, 5.0, 1_000)])
+    idle = Figure(
+        "latency", f"idle, {latency_bench.LIGHT_PARTITIONS} partition numbers", CORES, (0.02,), aim="idle.cores"
+    )
+    found = dict(found_figures(Kept((Outcome("latency", (*light, idle)),))))
+    assert {name: (one.value, one.rate, one.partitions) for name, one in found.items()} == {
+        "worker_cores_light": (0.1, 1_000, 12),
+        "broker_cores_light": (0.3, 1_000, 12),
+        "latency_p99_light": (0.002, 1_000, 12),
+        "worker_cores_idle": (0.02, 0, 12),
+    }
 
 
 def test_the_collector_stands_beside_kafka_alone_of_the_same_round_and_size() -> None:
