@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything, so that .venv/bin/tally runs
@@ -90,7 +90,7 @@ bench: $(READY) ## Measure all of it against floors, aims and peers; writes docs
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: $(READY) ## Compare this code's speed with a stored baseline, in two minutes (ARGS=--update-baseline)
+bench-quick: $(READY) ## Compare this code's speed with a stored baseline, in two to three minutes (ARGS=--update-baseline)
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
 .PHONY: bench-collect

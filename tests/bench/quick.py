@@ -1,26 +1,23 @@
-"""In under two minutes: has this code become slower? As a ratio to a floor, against a stored baseline.
+"""In two to three minutes: has this code become slower? As a ratio to a floor, against a stored baseline.
 
-    python -m tests.bench.quick [--only core] [--update-baseline [--runs 3]]
+    .venv/bin/python -m tests.bench.quick [--only core] [--update-baseline [--runs 3]]
 
 The core decides, encodes and applies batches of 2,000 and 10,000 over a small state; the floor decodes and compresses
 the same ones and takes turns with it. One worker reads a short backlog; its floor is that of the worker's bench. A
 ratio beyond the baseline by more than the noise that was measured with it is a warning; the exit code stays 0, since
-only `make bench` on an idle machine can say. 1 where something failed, 2 with a wrong option.
+only `make bench` on an idle machine can say. A new baseline is taken of an idle machine alone. Exit code 1 where
+something failed or the machine was busy, 2 with a wrong option or file.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
-import signal
 import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.cli.worker import GC_THRESHOLDS
 from pipeline.core import vocabulary
@@ -28,15 +25,16 @@ from pipeline.core.batch import Slab
 from pipeline.core.context import Context
 from pipeline.core.record import Rules
 from pipeline.core.state import State
-from tests.bench import child
+from tests.bench import child, endings, files
 from tests.bench.conditions import at_start
 from tests.bench.core_stages import floor_of, step
 from tests.bench.core_traffic import STANDARD_MERGES, traffic
 from tests.bench.core_world import Size, preloaded, slabs
 from tests.bench.plan import Bench
+from tests.bench.quick_baseline import Baseline, compare, of_runs
 from tests.bench.results import number
 from tests.events import SCHEMAS
-from tests.options import whole
+from tests.options import file, names, present, whole
 
 BASELINE = Path(__file__).with_name("baseline.json")
 PARTS = ("core", "worker")
@@ -48,83 +46,8 @@ SMALL = Size(500_000, 250_000, 5_000)
 SEED = 1
 WORKER = Bench("tests.bench.worker_bench", "a short backlog", 2)
 WORKER_OPTIONS = ("--events", "300000", "--identities", "500000", "--facts", "250000", "--workers", "1")
-NOISE_MIN = 0.03  # of a ratio: less was never seen between two runs
-NOISE_TIMES = 2.0  # so many times the noise is beyond it
+RUNS = 3  # of a baseline, for its noise
 RULES = Rules(1, 7, 5, 90, 50, 1)
-
-
-class Ratio(NamedTuple):
-    """Times the floor in the baseline, and how far its runs lay apart, as a share of it."""
-
-    median: float
-    noise: float
-
-    @property
-    def bound(self) -> float:
-        """Beyond it a ratio is a regression."""
-        return self.median * (1 + self._beyond)
-
-    @property
-    def gain(self) -> float:
-        """Below it a ratio is an improvement."""
-        return self.median / (1 + self._beyond)
-
-    @property
-    def _beyond(self) -> float:
-        return NOISE_TIMES * max(self.noise, NOISE_MIN)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """Ratios by what was measured, and of which commit, CPU and day they are."""
-
-    ratios: Mapping[str, Ratio]
-    commit: str
-    cpu: str
-    date: str
-
-    @classmethod
-    def read(cls, path: Path) -> Baseline | None:
-        """What `write` wrote; None where nobody did."""
-        if not path.exists():
-            return None
-        found = json.loads(path.read_text(encoding="utf-8"))
-        ratios = {name: Ratio(**one) for name, one in found.pop("ratios").items()}
-        return cls(ratios, **found)
-
-    def write(self, path: Path) -> None:
-        """As JSON."""
-        ratios = {name: one._asdict() for name, one in self.ratios.items()}
-        found = {"commit": self.commit, "cpu": self.cpu, "date": self.date, "ratios": ratios}
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
-def of_runs(runs: Sequence[Mapping[str, float]]) -> dict[str, Ratio]:
-    """The baseline's ratios: the median of the runs, and the farthest run's distance from it."""
-    found = {}
-    for name in runs[0]:
-        values = [run[name] for run in runs]
-        median = statistics.median(values)
-        found[name] = Ratio(round(median, 3), round(max(abs(value - median) for value in values) / median, 4))
-    return found
-
-
-def compare(baseline: Baseline | None, found: Mapping[str, float]) -> tuple[list[str], list[str]]:
-    """What to tell of each ratio, and the warnings: what is slower than the baseline beyond its noise."""
-    lines, warnings = [], []
-    known = baseline.ratios if baseline else {}
-    for name, value in found.items():
-        if name not in known:
-            lines.append(f"{name}: {value:.2f} times the floor; not in the baseline")
-            continue
-        old = known[name]
-        told = "slower" if value > old.bound else "faster" if value < old.gain else "as before"
-        change = f"{value / old.median - 1:+.0%}"
-        lines.append(f"{name}: {value:.2f} times the floor, baseline {old.median:.2f} ({change}): {told}")
-        if value > old.bound:
-            warnings.append(f"{name} is slower: {value:.2f} times the floor, above {old.bound:.2f} of the baseline")
-    lines += [f"{name}: in the baseline, not measured now" for name in known if name not in found]
-    return lines, warnings
 
 
 def measure(parts: Sequence[str]) -> dict[str, float]:
@@ -188,32 +111,63 @@ def worker() -> float:
 
 def main(given: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
+    chosen = _options(given)
+    gc.set_threshold(*GC_THRESHOLDS)  # as a worker has it
+    try:
+        old = Baseline.read(chosen.baseline)
+        return _update(chosen, old) if chosen.update_baseline else _compare(chosen, old)
+    except RuntimeError as error:
+        say(str(error))
+        return 2 if isinstance(error, files.Unreadable) else 1
+
+
+def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m tests.bench.quick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs=1, choices=PARTS, default=PARTS, help="core: without Kafka, half a minute")
+    parser.add_argument(
+        "--only", type=names(PARTS, "part"), default=PARTS, metavar="A,B", help="core: without Kafka, half a minute"
+    )
     parser.add_argument("--update-baseline", action="store_true", help="measure several times and store that")
-    parser.add_argument("--runs", type=whole(2, 20, "runs"), default=3, help="of the baseline, for its noise")
-    parser.add_argument("--baseline", type=Path, default=BASELINE)
+    parser.add_argument(
+        "--runs", type=whole(2, 20, "runs"), help=f"of the baseline, for its noise; {RUNS} if not given"
+    )
+    parser.add_argument("--baseline", metavar="FILE", help="another baseline than that of the repository")
     chosen = parser.parse_args(given)
-    gc.set_threshold(*GC_THRESHOLDS)  # as a worker has it
+    if chosen.runs is not None and not chosen.update_baseline:
+        parser.error("--runs is of --update-baseline: leave it out, or give both")
+    try:
+        if chosen.update_baseline:
+            file(str(chosen.baseline or BASELINE))
+        elif chosen.baseline is not None:
+            present(chosen.baseline)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"argument --baseline: {error}")
+    chosen.baseline, chosen.runs = Path(chosen.baseline or BASELINE), chosen.runs or RUNS
+    return chosen
+
+
+def _compare(chosen: argparse.Namespace, old: Baseline | None) -> int:
     before = at_start()
     if before.is_busy:
         say(before.busy_words)
-    try:
-        runs = [measure(chosen.only) for _ in range(chosen.runs if chosen.update_baseline else 1)]
-    except RuntimeError as error:
-        say(str(error))
-        return 1
-    old = Baseline.read(chosen.baseline)
-    if not chosen.update_baseline:
-        return told(old, runs[0], before.machine["CPU"])
-    ratios = of_runs(runs)
-    Baseline({**(old.ratios if old else {}), **ratios}, before.commit, before.machine["CPU"], before.date).write(
-        chosen.baseline
-    )
+    return told(old, measure(chosen.only), before.machine["CPU"])
+
+
+def _update(chosen: argparse.Namespace, old: Baseline | None) -> int:
+    """Measure on an idle machine and store; what is not measured stays as it was."""
+    runs = []
+    for _ in range(chosen.runs):
+        before = at_start()
+        if before.is_busy:
+            say(f"{before.busy_words} No baseline is stored.")
+            return 1
+        runs.append(measure(chosen.only))
+    ratios = of_runs(runs, before)
+    Baseline({**(old.ratios if old else {}), **ratios}).write(chosen.baseline)
     for name, one in ratios.items():
-        say(f"{name}: {one.median:.2f} times the floor, {len(runs)} runs within {one.noise:.1%}")
+        within = f"{len(runs)} runs within {one.noise:.1%}, slower above {one.bound:.2f}"
+        say(f"{name}: {one.median:.2f} times the floor, {within}")
     return 0
 
 
@@ -224,8 +178,10 @@ def told(baseline: Baseline | None, found: Mapping[str, float], cpu: str) -> int
         say(line)
     if baseline is None:
         say("there is no baseline yet: `make bench-quick ARGS=--update-baseline`")
-    elif baseline.cpu != cpu:
-        say(f"the baseline is of another CPU ({baseline.cpu}): a few per cent mean nothing")
+    for other in sorted(
+        {one.cpu for name, one in baseline.ratios.items() if name in found} - {cpu} if baseline else ()
+    ):
+        say(f"the baseline is of another CPU ({other}): a few per cent mean nothing")
     for warning in warnings:
         say(f"WARNING: {warning}. Run it again; then `make bench` on an idle machine.")
     return 0
@@ -238,5 +194,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the worker's bench too
-    sys.exit(main())
+    endings.program(main)
