@@ -1,9 +1,9 @@
 """All benches one after the other, each a process of its own; then docs/benchmarks.md from what they found.
 
-    python -m tests.bench [--only core,worker] [--skip peers] [--rounds N] [--quick] [--resume]
-                          [--kept docs/evidence/bench.json] [--page docs/benchmarks.md]
-    python -m tests.bench --page-only            the page anew from the kept figures
-    python -m tests.bench --capacity-figures     the calculator's figures from the kept figures
+    .venv/bin/python -m tests.bench [--only core,worker] [--skip peers] [--rounds N] [--quick] [--resume]
+                                    [--kept docs/evidence/bench.json] [--page docs/benchmarks.md]
+    .venv/bin/python -m tests.bench --page-only            the page anew from the kept figures
+    .venv/bin/python -m tests.bench --capacity-figures     the calculator's figures from the kept figures
 
 A bench's last outcome is kept until it is run again, its figures even when it fails then; --resume runs what a killed
 run left open. Exit code 1 when a bench of this run failed; an aim that is missed is told on the page and changes no

@@ -71,7 +71,9 @@ def aims(kept: Kept) -> str:
     for aim in AIMS.values():
         found = [figure for figure in kept.figures if figure.aim == aim.key]
         lines += [_aim_row(aim, figure) for figure in found] or [_unmeasured(aim, kept)]
-    return "\n".join([*lines, "", _tally(kept)])
+    stale = [outcome.bench for outcome in kept.failed if outcome.figures]
+    told = f"Failed when they were run last, so that their figures are of the run before: {', '.join(stale)}."
+    return "\n".join([*lines, "", _tally(kept), *(["", told] if stale else [])])
 
 
 def _aim_row(aim: Aim, figure: Figure) -> str:

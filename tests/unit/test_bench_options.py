@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,20 @@ def test_a_file_that_takes_no_figures_is_told_before_anything_runs(
     code, told = refused(here, capsys, "--only", "one", **paths)
     assert code == 2
     assert right in told
+
+
+def test_a_file_that_may_not_be_written_is_told_before_anything_runs(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kept.json", "page.md"):
+        (here / name).chmod(0o444)
+        locked = here / name
+        with monkeypatch.context() as patched:  # for root, who may write everything
+            patched.setattr(os, "access", lambda path, mode, locked=locked: not (path == locked and mode == os.W_OK))
+            code, told = refused(here, capsys, "--only", "one")
+        (here / name).chmod(0o644)
+        assert code == 2
+        assert f"'{here / name}' is not writable for this user" in told
 
 
 def test_a_python_without_the_packages_runs_no_bench_and_keeps_all_figures(here: Path) -> None:

@@ -118,6 +118,12 @@ def test_the_page_shows_a_bench_that_failed_with_its_last_words() -> None:
     assert "(bench failed: sink)" in report.aims(kept)
 
 
+def test_the_aims_say_which_figures_are_older_than_a_failure() -> None:
+    text = report.aims(Kept((Outcome("core", (figure(5.0),), QUIET, "exit code 3"), Outcome("sink", failed="no room"))))
+    told = "Failed when they were run last, so that their figures are of the run before: core."
+    assert text.splitlines()[-1] == told
+
+
 def test_the_page_says_where_the_machine_was_busy_and_which_versions_ran() -> None:
     busy = replace(QUIET, busy_before=0.11, versions={"Python": "3.12.1"})
     text = report.conditions(Kept((Outcome("core", (figure(1.0),), QUIET), Outcome("sink", (figure(1.0),), busy))))
