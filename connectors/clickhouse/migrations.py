@@ -1,7 +1,8 @@
 """The numbered migrations of schemas/clickhouse: what is applied, what is pending, and applying it.
 
 Every statement can be run again, so a migration that stopped half-way is simply run again. A file that was applied
-never changes: what comes later is a new file.
+never changes: what comes later is a new file. A range that was cut off is finished through the views that it began
+with: until then nothing is applied.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from connectors.clickhouse import statements
 from connectors.clickhouse.service import Service
 
 FOLDER = "clickhouse"
+PLACES_TOLD = 5  # in a refusal
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
 
@@ -117,10 +119,13 @@ def apply(service: Service, steps: Sequence[Step]) -> None:
     """Apply what is pending, in order. Running it again is harmless, two at once too.
 
     Raises:
+        MigrationRefused: a sink is in the middle of a range.
         Unavailable, Refused
     """
     target = service.target
     values = statements.variables(target)
+    if {step.status for step in steps} == {Status.APPLIED, Status.PENDING}:
+        _require_whole(service)
     service.command(statements.create_database(target))
     service.command(statements.create_migrations(target))
     for migration in (step.migration for step in steps if step.status is Status.PENDING):
@@ -128,6 +133,23 @@ def apply(service: Service, steps: Sequence[Step]) -> None:
             service.command(statement)
         noted = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
         service.command(statements.record_migration(target), noted)
+
+
+def _require_whole(service: Service) -> None:
+    """That no range is there in part: its repetition would go through other views, which do not know it again.
+
+    Raises:
+        MigrationRefused, Unavailable, Refused
+    """
+    rows = service.query(statements.cut_off(service.target)).rows
+    if rows:
+        places = ", ".join(f"{topic}/{partition}" for topic, partition in rows[:PLACES_TOLD])
+        more = f" and {len(rows) - PLACES_TOLD} more" if len(rows) > PLACES_TOLD else ""
+        raise MigrationRefused(
+            f"a sink is at work or was cut off: events of {places}{more} are there in part, and a migration now could let"
+            " them count twice. End the sinks with SIGTERM and run this again; where none runs, start one of the version"
+            " before, wait for it (`tally wait`) and end it with SIGTERM. `tally audit` says what else is wrong"
+        )
 
 
 def require(service: Service) -> None:

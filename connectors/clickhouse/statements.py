@@ -95,6 +95,22 @@ def has_migrations() -> str:
     return "SELECT count() FROM system.tables WHERE database = {database:String} AND name = 'migrations'"
 
 
+def cut_off(target: Target) -> str:
+    """Source partitions of which events are there that the journal's sums, inserted last, do not have yet.
+
+    On a cluster one replica of each shard is asked.
+    """
+    engagement, intake = (f"{quoted(target.database)}.{name}" for name in ("engagement", "intake"))
+    if target.cluster:
+        engagement, intake = (f"cluster({quoted(target.cluster)}, {name})" for name in (engagement, intake))
+    return (
+        "SELECT topic, partition FROM"
+        f" (SELECT topic, partition, toInt64(accepted) AS events FROM {engagement} WHERE topic != ''"
+        f" UNION ALL SELECT topic, partition, -toInt64(accepted) FROM {intake})"
+        " GROUP BY topic, partition HAVING sum(events) != 0 ORDER BY topic, partition"
+    )
+
+
 def taken_in(target: Target) -> str:
     """One past the last record of a journal partition that is there, be it in part; 0: none is. Parameter partition.
 

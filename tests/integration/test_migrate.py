@@ -142,6 +142,21 @@ def test_a_migration_that_stopped_half_way_is_run_again(service: Service) -> Non
     migrations.require(service)
 
 
+def test_nothing_is_applied_in_the_middle_of_a_range(service: Service) -> None:
+    steps = migrations.find(service)
+    migrations.apply(service, steps[:-1])
+    database = service.target.database
+    events = ", ".join(f"('events.sms', {partition}, 1)" for partition in range(7))
+    service.command(f"INSERT INTO {database}.engagement (topic, partition, accepted) VALUES {events}, ('', 0, 3)")
+    with pytest.raises(MigrationRefused, match=r"events of events\.sms/0, .*/4 and 2 more are there in part.* SIGTERM"):
+        migrations.apply(service, migrations.find(service))
+    with pytest.raises(MigrationRefused, match=r"lacks "):
+        migrations.require(service)
+    service.command(f"INSERT INTO {database}.intake (topic, partition, accepted) VALUES {events}")
+    migrations.apply(service, migrations.find(service))
+    migrations.require(service)
+
+
 def test_an_applied_file_that_changed_is_refused(service: Service) -> None:
     migrations.apply(service, migrations.find(service))
     change = "UPDATE sha256 = 'x' WHERE number = 2 SETTINGS mutations_sync = 1"
@@ -205,6 +220,6 @@ def test_a_cluster_is_rendered_for_every_statement(service: Service) -> None:
     place = service.target
     clustered = Target(place.host, place.port, place.secure, place.username, place.password, place.database, "main")
     values = statements.variables(clustered)
-    for migration in migrations.committed():
-        for statement in statements.split(migration.text, values):
-            service.query("SELECT formatQuery({sql:String})", {"sql": statement})  # parsed by the engine, not run
+    texts = [text for migration in migrations.committed() for text in statements.split(migration.text, values)]
+    for statement in (*texts, statements.cut_off(clustered)):
+        service.query("SELECT formatQuery({sql:String})", {"sql": statement})  # parsed by the engine, not run
