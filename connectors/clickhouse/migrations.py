@@ -146,9 +146,9 @@ def _require_whole(service: Service) -> None:
         places = ", ".join(f"{topic}/{partition}" for topic, partition in rows[:PLACES_TOLD])
         more = f" and {len(rows) - PLACES_TOLD} more" if len(rows) > PLACES_TOLD else ""
         raise MigrationRefused(
-            f"a sink is at work or was cut off: events of {places}{more} are there in part, and a migration now could let"
-            " them count twice. End the sinks with SIGTERM and run this again; where none runs, start one of the version"
-            " before, wait for it (`tally wait`) and end it with SIGTERM. `tally audit` says what else is wrong"
+            f"a sink is at work or was cut off: events of {places}{more} are there in part, and a migration now could"
+            " let them count twice. End the sinks with SIGTERM and run this again; where none runs, start one of the"
+            " version before, wait for it (`tally wait`) and end it with SIGTERM. `tally audit` says what else is wrong"
         )
 
 
