@@ -143,8 +143,8 @@ class Worker(Section):
         20,
         ge=0,
         le=10_000,
-        description="How long an event waits for others under light load, at least: up to 700 ms where many partitions "
-        "share a worker, so that batches of few events do not take a core.",
+        description="Least time between two batches of a partition under light load: up to 700 ms where many "
+        "partitions share a worker, so that batches of few events do not take a core. After a silence nothing waits.",
     )
     snapshot_events: int = Field(5_000_000, ge=1_000, description="Events between two snapshots of a partition.")
     snapshot_minutes: int = Field(10, ge=1, le=1440, description="Minutes between two snapshots of a partition.")
