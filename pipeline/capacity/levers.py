@@ -47,7 +47,7 @@ def levers(load: Load, figures: Figures) -> Levers:
         NotMeasured: a figure is missing.
     """
     musts = [*_musts(load, needs(load, figures))]
-    base = replace(load, **{_FIELDS[one.option]: one.value for one in musts})
+    base = replace(load, **{_FIELDS[one.option]: one.value for one in musts})  # type: ignore[arg-type]
     if needs(base, figures).feasible:
         return Levers(musts, [], open=False)
     return Levers(musts, [*_each(base, figures)], open=True)

@@ -6,10 +6,19 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from pipeline.core.columns import GROWN
+from pipeline.core.deduplicate import FIELDS as SEEN
+from pipeline.core.facts import FactLog
+from pipeline.core.persons import Persons
+from pipeline.core.state import HELD
+from pipeline.core.table import SMALL_ROWS, HashTable
 from pipeline.settings import Settings, load
 from tests.limits import bounds, memory
 from tests.limits.bounds import MIB, Flow
@@ -19,6 +28,7 @@ from tests.limits.stage import Fates
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
 USUAL_BYTES = 300
+STEP = 10_000  # keys of an insert: a batch
 
 
 def settings(tmp_path: Path, **given: object) -> Settings:
@@ -58,6 +68,31 @@ def test_the_page_says_what_a_million_of_each_takes() -> None:
     said = rows(1)
     names = [name for name in said if name.startswith(("accepted", "unique", "pairs", "(account"))]
     assert [said[name][0] for name in names] == [size * 1_000_000 // MIB for size in taken]
+
+
+def most_bytes(fields: Mapping[str, Any]) -> float:
+    """Of a key of a large table, up to a million keys; while it grows, its larger one is not counted."""
+    table, most, keys = HashTable(fields), 0.0, np.random.default_rng(1).permutation(1 << 20).astype(np.uint64)
+    for n in range(0, len(keys), STEP):
+        new = keys[n : n + STEP] * np.uint64(0x9E3779B97F4A7C15) + np.uint64(1)
+        table.insert(new, **{name: np.ones(len(new), kind) for name, kind in fields.items()})
+        if len(table.keys) > 2 * SMALL_ROWS:  # below it tables double
+            size = table.keys.nbytes + sum(column.nbytes for column in table.fields.values())
+            most = max(most, size / table.count)
+    return most
+
+
+def test_the_bounds_of_what_is_remembered_are_those_of_the_tables_columns() -> None:
+    identity, number = most_bytes(SEEN), most_bytes(HELD)
+    log = FactLog().dump()
+    fact = sum(column.itemsize for name, column in log.items() if name != "bounds" and not name.startswith("head_"))
+    profile = sum(column.itemsize for name, column in Persons().dump().items() if name != "names")
+    for bound, found in (
+        (bounds.IDENTITY_BYTES, identity),
+        (bounds.FACT_BYTES, 1.25 * fact + 3 * number),
+        (bounds.PAIR_BYTES, 2 * (GROWN * (profile + 36) + number)),
+    ):
+        assert found <= bound <= 1.1 * found
 
 
 def test_more_partitions_do_not_take_more_than_a_record_batch_and_a_record_each(tmp_path: Path) -> None:
