@@ -17,6 +17,7 @@ from typing import NamedTuple
 from pipeline.capacity.figures import FILE, Measured, load
 from pipeline.cli import capacity_examples, reference
 from pipeline.settings import load as settings
+from tests.bench import files
 from tests.bench.kept import Kept
 from tests.bench.results import Figure, Outcome
 from tests.limits import bounds
@@ -134,7 +135,7 @@ def update(kept: Kept, path: Path = FILE) -> int:
     for name in sorted(set(SOURCES) - set(new)):
         stays = f"stays at {old[name].value:g} of {old[name].source}" if name in old else "was never measured"
         sys.stdout.write(f"{name}: in no kept bench, {stays}\n")
-    path.write_text(HEAD + text({**old, **new}), encoding="utf-8")
+    files.put(path, HEAD + text({**old, **new}))
     sys.stdout.write(f"{path.name}: {len(new)} figures from {len(kept.outcomes)} benches\n")
     if path == FILE:
         DOCS.write_text(
