@@ -190,7 +190,8 @@ def _needs_output() -> None:
 
 
 def _is_unicode(stream: TextIO) -> bool:
-    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+    encoding = stream.encoding  # of text in memory: None
+    return encoding is None or encoding.lower().startswith("utf")
 
 
 def _takes_output() -> bool:

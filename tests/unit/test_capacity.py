@@ -203,6 +203,9 @@ def test_a_workers_fixed_memory_is_its_bound_for_the_partitions_that_it_has() ->
     for partitions in range(1, 2 * PARTITIONS_A_WORKER_MAX + 1):
         bound = capacity_figures.worker_fixed_mib(partitions)
         assert fixed.at(partitions) == pytest.approx(bound, rel=0.01), partitions
+    page = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
+    eight, twelve, more = (f"{capacity_figures.worker_fixed_mib(partitions):,}" for partitions in (8, 12, 24))
+    assert f"{eight} MiB with 8 and usual events, {twelve} with 12, {more} with 24" in page
     row = {row.what: row for row in needs(Load(1_000_000), measured.load()).rows}["memory of a worker"]
     assert row.how.startswith(f"{fixed.at(8):,.0f} MiB")
 
