@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-_WHOLE = 1_000  # from here on what is behind the point means nothing
+import math
+
+_DIGITS = 4
+_PLACES_MAX = 12  # behind the point: less is nothing
 
 
 def digits(value: float) -> str:
-    """Four digits, or all before the point."""
-    return f"{value:,.0f}" if value >= _WHOLE else f"{value:.4g}"
+    """Four digits, or all before the point; never with an exponent."""
+    if value == 0:
+        return "0"
+    places = _DIGITS - 1 - math.floor(math.log10(abs(value)))
+    told = f"{value:,.{min(max(places, 0), _PLACES_MAX)}f}"
+    return told.rstrip("0").rstrip(".") if "." in told else told

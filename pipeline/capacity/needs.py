@@ -101,7 +101,7 @@ def _between(curve: Curve, load: float) -> str:
 def _memory(load: Load, figures: Figures, costs: Costs, fleet: Fleet, state: State) -> list[Row]:
     """Of a worker while one is away, and what it keeps on its disk."""
     share, largest, fixed = fleet.busiest(load), fleet.largest_partition(load), costs.fixed.at(fleet.most)
-    gib = f"{state.size / GIB:,.2f} GiB"
+    gib = f"{digits(state.size / GIB)} GiB"
     memory = (
         f"{fixed:,.0f} MiB + {gib} x ({digits(share)} + {COPIES} x {digits(largest)}); fixed with {fleet.most} "
         f"partitions + its share of the state, the largest account's {digits(load.largest)} and {fleet.most} of "
@@ -123,7 +123,7 @@ def _start(size: float, figures: Figures) -> list[Row]:
     identities, facts = MEASURED_START
     then = identities * figures.of("identity_bytes") + facts * figures.of("fact_bytes")
     seconds, times = figures.of("snapshot_s"), max(1.0, size / then)
-    how = f"{seconds:g} s x {digits(times)}; measured with {then / GIB:,.2f} GiB, from its own disk"
+    how = f"{seconds:g} s x {digits(times)}; measured with {digits(then / GIB)} GiB, from its own disk"
     return [Row("start of a worker from its snapshots", seconds * times, "s", how)]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.capacity import figures as measured
 from pipeline.capacity.curves import Costs, Curve
+from pipeline.capacity.digits import digits
 from pipeline.capacity.figures import Figures, Measured, NotMeasured
 from pipeline.capacity.fleet import PARTITIONS_A_WORKER_MAX, remembered
 from pipeline.capacity.load import Load
@@ -20,6 +21,8 @@ from tests.unit.capacity_world import COSTS, GIB, KNOWN, SMALL, fast, fleet, val
 
 LOADS = (
     SMALL,
+    Load(2, accounts=90_734, largest_account=0, remember_days=1),
+    Load(61, largest_account=0.5, accounts=58, headroom=0.9),
     Load(21_600_000),
     Load(300_000_000),
     Load(50_000_000, largest_account=0.07, headroom=0.33, peak_factor=3.3, source_days=6.5),
@@ -101,6 +104,11 @@ def test_every_formula_calculated_anew_gives_its_row(load: Load, figures: Figure
             formula = re.sub(rf"{unit}\b", size, formula)
         value = eval(re.sub(r"[^0-9.()*/+]", "", formula))  # digits and signs alone
         assert value == pytest.approx(row.value, rel=0.002), f"{row.what}: {row.how}"
+
+
+def test_numbers_of_a_formula_have_four_digits_and_no_exponent() -> None:
+    told = [digits(value) for value in (0, 0.00006145, 0.1, 0.123456, 9.99999, 469.44, 1_561.35, 12_345_678.9)]
+    assert told == ["0", "0.00006145", "0.1", "0.1235", "10", "469.4", "1,561", "12,345,679"]
 
 
 def test_a_worker_more_is_needed_when_the_busiest_is_past_its_share_of_a_core() -> None:
