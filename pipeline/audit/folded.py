@@ -156,9 +156,10 @@ class Moved:
         keys, hashes = self._of(account)
         known = state.persons.known(keys[hashes % np.uint64(PERSON_BUCKETS) == bucket])
         return {
-            profile: said.person
-            for profile, said in known.items()
-            if said.person not in (None, profile) and bucket_of(profile) == bucket
+            profile: one.person
+            for one in known
+            for profile, _, _ in one.profiles
+            if profile != one.person and bucket_of(profile) == bucket
         }
 
     def _of(self, account: str) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

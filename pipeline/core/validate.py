@@ -200,7 +200,7 @@ def _ids(named: dict[str, list[str]]) -> Why | None:
         for name in names:
             if name.strip().lower() in NOBODY:
                 return Reject.NOBODY, field
-            if len(name) > _SHORT_CHARACTERS and len(name.encode()) > ID_BYTES_MAX:
+            if (len(name) if name.isascii() else len(name.encode())) > ID_BYTES_MAX:
                 return Reject.IMPOSSIBLE_FIELD, f"{field} has more than {ID_BYTES_MAX} bytes"
     return None
 
