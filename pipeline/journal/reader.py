@@ -16,6 +16,7 @@ REQUEST_S = 10.0  # a broker that answers at all answers within that
 STALL_S = 30.0  # without a single record where there must be some
 POLL_MS = 1_000
 FETCH_WAIT_MS = 50
+STOP_AGAIN_S = 0.5  # a stop takes FETCH_WAIT_MS at most; one that takes longer has lost its cancellation
 
 
 class KafkaReader:
@@ -47,7 +48,18 @@ class KafkaReader:
             await asyncio.wait_for(consumer.start(), REQUEST_S)
             yield KafkaSession(consumer)
         finally:
-            await asyncio.shield(asyncio.ensure_future(consumer.stop()))
+            await asyncio.shield(asyncio.ensure_future(_stop(consumer)))
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop it. aiokafka's fetcher swallows a cancellation that comes while it goes from one assignment to the next, and
+    is waited for in vain then: it is cancelled again.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    while not (await asyncio.wait({stopping}, timeout=STOP_AGAIN_S))[0]:
+        if consumer._fetcher is not None:  # it has begun
+            consumer._fetcher._fetch_task.cancel()
+    await stopping
 
 
 class KafkaSession:
@@ -72,6 +84,8 @@ class KafkaSession:
 
     async def read(self, place: Place, offset: int, end: int) -> AsyncIterator[list[Entry]]:
         """See `ports.Session`."""
+        if offset >= end:
+            return
         partition = TopicPartition(*place)
         self._consumer.assign([partition])
         self._consumer.seek(partition, offset)

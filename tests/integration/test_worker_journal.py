@@ -51,6 +51,22 @@ class TestKafka(JournalPorts):
 
         return opened
 
+    def test_a_session_ends_however_soon_after_its_last_question(self, opened: Opened) -> None:
+        async def story(journal: Journal) -> None:
+            place = Place(journal.topic, 0)
+            await journal.appends.append(place, b"x")
+
+            async def asked(wait_s: float, end: int) -> None:
+                async with journal.reads.session() as session:
+                    assert [e.value for e in await read(session, place, 0, 1)] == [b"x"]
+                    await asyncio.sleep(wait_s)
+                    await anext(session.read(place, 0, end), [])
+
+            for n in range(20):
+                await asyncio.wait_for(asked(n * 0.003, n % 2), 10.0)
+
+        self.run(opened, story)
+
     def test_the_largest_record_that_is_allowed_fits(self, opened: Opened) -> None:
         async def story(journal: Journal) -> None:
             place, largest = Place(journal.topic, 0), b"x" * (MESSAGE_BYTES - RECORD_OVERHEAD_BYTES)
