@@ -142,7 +142,7 @@ def test_two_share_the_partitions_and_hand_them_over_without_a_repetition(world:
         world.await_states(delivered=world.total)
         assert second.stop() == 0, second.log
     world.assert_projected()
-    assert world.assert_delivered(receiver) == 0
+    assert world.assert_delivered(receiver) == 0, f"{first.log}\n{second.log}"
 
 
 def test_a_journal_replaced_behind_it_is_refused_with_the_way_out(world: World) -> None:
