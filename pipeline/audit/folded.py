@@ -140,7 +140,7 @@ class Moved:
             nodes, person = state.persons.find(keys)
             away = (nodes > 0) & (person != keys)
             distinct, inverse = np.unique(nodes[away], return_inverse=True)
-            names = [xxhash.xxh3_64_intdigest(name.encode()) for name in state.persons.names(distinct.tolist())]
+            names = [xxhash.xxh3_64_intdigest(name.encode()) for name in state.persons.names(distinct)]
             digests = hashes[away] * np.uint64(DIGEST_FACTOR) + np.array(names, np.uint64)[inverse]
             buckets = (hashes[away] % np.uint64(PERSON_BUCKETS)).astype(np.int64)
             moved, sums = np.bincount(buckets, minlength=PERSON_BUCKETS), np.zeros(PERSON_BUCKETS, np.uint64)

@@ -94,6 +94,13 @@ def test_persons_are_told_as_the_registers_say() -> None:
     assert moved.pairs(partition.state, "nobody", 0) == {}
 
 
+def test_an_account_whose_profiles_all_stand_for_themselves_says_nothing() -> None:
+    partition, moved = Partition(), Moved(SEED)
+    record = partition.send(merge(["p1"], "p3"))
+    moved.take([person for person in record.persons if person.profile_id == person.person_id])
+    assert moved.persons(partition.state, WHO) == {}
+
+
 def test_cycles_are_the_last_word_and_alerts_are_added_up() -> None:
     partition, absolutes = Partition(), Absolutes()
     absolutes.take(partition.send(plan(2, thresholds=[0.5, 1.0])))
