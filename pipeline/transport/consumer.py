@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from time import monotonic
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from pipeline.transport.activation import Activation
 from pipeline.transport.commits import CommittingConsumer
 from pipeline.transport.fatal import fatal
 from pipeline.transport.lanes import Batch, Gap, Lane, crowded
-from pipeline.transport.linger import EARLY_PART, Linger
+from pipeline.transport.linger import EARLY_PART, Linger, pace_s
 from pipeline.transport.reading import Reading
 from pipeline.transport.slabs import Fetched, NotPlain, OutOfRange, fetch
 from pipeline.transport.thread import SlabThread
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 _faust_log = logging.getLogger("faust.transport.slabs")  # what Faust itself says of these services
 
 POLL_S = 0.5  # a fetch waits that long for anything to come; a seek waits for it; an idle worker pays for each
+FULL_POLL_S = 0.05  # the same while a lane is full: it has room again long before the others get anything
 
 
 class SlabConsumer(CommittingConsumer):
@@ -148,7 +150,8 @@ class SlabConsumer(CommittingConsumer):
         async with self._fetching:
             if any(self._epoch(partition) != epoch for partition, epoch in epochs.items()):
                 return
-            fetched = await self._fetch(set(epochs))
+            is_full = any(lane.ready and lane.partition not in epochs for lane in self._lanes.values())
+            fetched = await self._fetch(set(epochs), FULL_POLL_S if is_full else POLL_S)
         for tp, slabs in fetched.items():  # what is dropped here belongs to lanes that will seek
             if self._epoch(tp.partition) == epochs[tp.partition]:
                 self._feed(self._lanes[tp.partition], slabs)
@@ -156,12 +159,11 @@ class SlabConsumer(CommittingConsumer):
             await self._pass()
         await asyncio.sleep(0)
 
-    async def _fetch(self, partitions: set[int]) -> Fetched:
+    async def _fetch(self, partitions: set[int], timeout_s: float) -> Fetched:
         consumer, linger_s = self._thread._ensure_consumer(), self._linger.seconds(monotonic())
+        pace = partial(pace_s, linger_s, [lane.due(linger_s) for lane in self._lanes.values() if lane.ready])
         try:
-            fetched: Fetched = await self._thread.call_thread(
-                fetch, consumer, self._names, partitions, POLL_S, linger_s
-            )
+            fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, partitions, timeout_s, pace)
         except (NotPlain, OutOfRange) as fault:
             self._on_fault(fault)
             return {}

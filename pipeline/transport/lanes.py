@@ -138,7 +138,11 @@ class Lane:
         """Seconds until the buffered slabs shall become a batch, `linger_s` after the last one; 0: now."""
         if self.events >= events_max or self.size >= BATCH_BYTES_MAX:
             return 0.0
-        return max(0.0, self._cut_at + linger_s - now)
+        return max(0.0, self.due(linger_s) - now)
+
+    def due(self, linger_s: float) -> float:
+        """When the wait behind the last batch ends, whether or not there is anything to hand out."""
+        return self._cut_at + linger_s
 
     def cut(self, events_max: int, now: float) -> Batch:
         """Hand out the next batch: at most `events_max` events and BATCH_BYTES_MAX bytes, at least one event."""

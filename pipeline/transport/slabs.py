@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,7 +22,6 @@ from aiokafka.errors import (
 )
 
 from pipeline.core.batch import Slab
-from pipeline.transport.linger import pace_s
 
 TAKE_EVENTS = 2_000  # taken of one topic partition at a time: keeps the topics near each other in time
 TAKE_BYTES = 1024 * 1024  # the same, whatever the number of events: 2,000 of 1 MB are 2 GB, out of 4 MiB compressed
@@ -33,6 +32,7 @@ ANSWER_BYTES = 1024 * 1024  # a fetch is answered at once when so much is there,
 
 
 Fetched = dict[TopicPartition, list[Slab]]
+Pace = Callable[[float, int], float]  # seconds that the next fetch is held back; from the clock and the brokers' number
 
 
 class NotPlain(Exception):
@@ -97,12 +97,13 @@ def _slab(topic: str, fetched: Any, batch: Any) -> Slab:
 
 
 async def fetch(
-    consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: set[int], timeout_s: float, linger_s: float
+    consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: set[int], timeout_s: float, pace: Pace
 ) -> Fetched:
     """What has been fetched of the wanted partition numbers, as `Fetcher.fetched_records`, by record batch.
 
     `topics` maps names in Kafka to those without a prefix. Waits at most `timeout_s` for the first slab. While events
-    come, the broker is asked to gather them (`linger.pace_s`); while none do, to answer with the first one.
+    come, the broker is asked to gather them (`pace`); while none do, to answer with the first one. Where some
+    are left behind, unwanted or too many, what is asked for drained topics must not hold up the others' next fetch.
 
     Raises:
         ConsumerStoppedError: the consumer is closed.
@@ -119,13 +120,27 @@ async def fetch(
             if fetcher._subscriptions.reassignment_in_progress:
                 await fetcher._subscriptions.wait_for_assignment()
             slabs = _drain(fetcher, topics, wanted)
-            left = deadline - time.monotonic()
+            _keep_pace(fetcher, bool(slabs), pace)
             if slabs:
-                _gather(fetcher, pace_s(linger_s, len(fetcher._client.cluster.brokers())))
                 return slabs
+            left = deadline - time.monotonic()
             if left <= 0 or not await _more(fetcher, left):
-                fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = 1, IDLE_WAIT_MS
+                _rest(fetcher)
                 return {}
+
+
+def _keep_pace(fetcher: Any, is_something: bool, pace: Pace) -> None:
+    """Say how the fetch that aiokafka sends next shall wait, from what there was to take of the ones before."""
+    if fetcher._records:
+        _gather(fetcher, 0.0)
+    elif is_something:
+        _gather(fetcher, pace(time.monotonic(), len(fetcher._client.cluster.brokers())))
+
+
+def _rest(fetcher: Any) -> None:
+    """Nothing came of what is wanted; nor of anything else where nothing is held."""
+    if not fetcher._records:
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = 1, IDLE_WAIT_MS
 
 
 def _gather(fetcher: Any, seconds: float) -> None:

@@ -221,7 +221,9 @@ class Workers:
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while not is_done():
             self._check()
-            assert time.monotonic() < deadline, f"after {WAIT_SECONDS_MAX:.0f} s not {what}"
+            if time.monotonic() > deadline:
+                self._tell_logs()
+                raise AssertionError(f"after {WAIT_SECONDS_MAX:.0f} s not {what}")
             time.sleep(LOOK_SECONDS)
 
     def wait_ready(self) -> None:
@@ -245,9 +247,12 @@ class Workers:
         try:
             self._services.check()
         except ServiceDied:
-            for number in range(len(self.pids)):
-                sys.stderr.write(tail(self._services.log(f"worker-{number}")) + "\n")
+            self._tell_logs()
             raise
+
+    def _tell_logs(self) -> None:
+        for number in range(len(self.pids)):
+            sys.stderr.write(tail(self._services.log(f"worker-{number}")) + "\n")
 
     def rss_mb(self) -> float:
         """The most memory that one of the workers has had."""

@@ -7,6 +7,7 @@ import pytest
 from pipeline.transport.linger import (
     AROUND_S,
     BUSY_TIMES,
+    EARLY_PART,
     EVENT_S,
     EVENT_S_RANGE,
     FIXED_SHARE_MIN,
@@ -101,8 +102,25 @@ def test_one_that_is_set_longer_than_the_bound_is_kept() -> None:
 def test_one_broker_holds_a_fetch_back_for_the_whole_wait_and_several_for_half_of_it_up_to_a_bound(
     linger_s: float,
 ) -> None:
-    assert pace_s(linger_s, 1) == min(linger_s, PACE_S_MAX)
-    assert pace_s(linger_s, 2) == pace_s(linger_s, 3) == min(linger_s / 2, PACE_S_MAX)
+    assert pace_s(linger_s, [], 5.0, 1) == min(linger_s, PACE_S_MAX)
+    assert pace_s(linger_s, [], 5.0, 2) == pace_s(linger_s, [], 5.0, 3) == min(linger_s / 2, PACE_S_MAX)
+
+
+def test_every_lane_is_fetched_for_before_it_is_due_and_those_near_each_other_come_together() -> None:
+    linger_s, now, due = 0.4, 10.0, [10.0, 10.05, 10.11, 10.2, 10.35]
+    early, asked = EARLY_PART * linger_s, []
+    for _ in range(40):
+        due = [now + linger_s if at - now <= early else at for at in due]
+        asked.append(pace_s(linger_s, due, now, 1))
+        now += asked[-1]
+        assert now <= min(due), "a lane goes at its own time, without what is asked for"
+    assert asked[0] == pytest.approx(0.11 - early / 2)
+    assert len(set(due)) < 5
+    assert max(due) - min(due) < linger_s
+
+
+def test_lanes_that_are_due_together_are_fetched_for_after_the_whole_wait() -> None:
+    assert pace_s(0.4, [10.0, 9.0, 10.05], 10.0, 1) == 0.4
 
 
 def test_fixed_cost_may_take_more_of_a_core_the_more_events_take_of_it() -> None:

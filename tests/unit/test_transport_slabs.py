@@ -158,29 +158,49 @@ class Waiting:
         return waiter
 
 
-def fetched(consumer: Any, linger_s: float, timeout_s: float = 0.01) -> list[int]:
+def fetched(consumer: Any, pace_s: float, timeout_s: float = 0.01) -> list[int]:
     """The offsets that a fetch brings."""
     names = {TP.topic: TOPIC}
-    found = asyncio.run(module.fetch(consumer, names, {TP.partition}, timeout_s, linger_s))
+    found = asyncio.run(module.fetch(consumer, names, {TP.partition}, timeout_s, lambda _now, _brokers: pace_s))
     return [slab.offset for slabs in found.values() for slab in slabs]
 
 
 def test_while_events_come_the_broker_gathers_them_for_the_pace_and_not_when_none_do() -> None:
     consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
-    assert fetched(consumer, linger_s=0.06) == [0]
+    assert fetched(consumer, pace_s=0.06) == [0]
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (ANSWER_BYTES, 60)
-    assert fetched(consumer, linger_s=0.06) == []
+    assert fetched(consumer, pace_s=0.06) == []
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, IDLE_WAIT_MS)
 
 
 def test_without_a_pace_the_broker_answers_with_the_first_event() -> None:
     consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
-    assert fetched(consumer, linger_s=0.0) == [0]
+    assert fetched(consumer, pace_s=0.0) == [0]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, FETCH_WAIT_MS)
+
+
+def test_while_events_are_left_behind_no_fetch_is_held_back() -> None:
+    many = [b"a"] * (module.TAKE_EVENTS - 1)
+    consumer = Waiting([{TP: result([record_batch(0, many), record_batch(len(many), many)], 0)}])
+    assert fetched(consumer, pace_s=0.06) == [0, len(many)]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (ANSWER_BYTES, 60)
+    consumer = Waiting([{TP: result([record_batch(n * len(many), many) for n in range(3)], 0)}])
+    assert fetched(consumer, pace_s=0.06) == [0, len(many)]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, FETCH_WAIT_MS)
+    assert fetched(consumer, pace_s=0.06) == [2 * len(many)]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (ANSWER_BYTES, 60)
+
+
+def test_while_a_lane_has_no_room_the_broker_answers_for_the_others_with_the_first_event() -> None:
+    consumer, of_full = Waiting([]), TopicPartition(TP.topic, TP.partition + 1)
+    consumer._records[of_full] = result([record_batch(0, [b"a"])], 0)
+    consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = ANSWER_BYTES, 700
+    assert fetched(consumer, pace_s=0.06) == []
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, FETCH_WAIT_MS)
 
 
 def test_a_fetch_never_waits_for_more_than_one_topic_partition_may_give() -> None:
     consumer = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}])
     consumer._max_partition_fetch_bytes = 64 * 1024
-    fetched(consumer, linger_s=0.06)
+    fetched(consumer, pace_s=0.06)
     assert consumer._fetch_min_bytes == 16 * 1024
