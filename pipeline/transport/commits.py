@@ -15,6 +15,10 @@ from faust.types import TP
 class CommittingConsumer(driver.Consumer):
     """Faust's consumer, whose commits tell how far the batches that were applied reach."""
 
+    def reach(self, offsets: Mapping[TP, int]) -> None:
+        """Everything before these offsets is in the journal and applied: to be committed with the next commit."""
+        self._acked.update({tp: [offset - 1] for tp, offset in offsets.items() if offset})
+
     def _new_offset(self, tp: TP) -> int | None:
         """What to commit for lag monitors: behind the last batch applied."""
         acked = self._acked[tp]
@@ -25,10 +29,16 @@ class CommittingConsumer(driver.Consumer):
         return offset
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        """Commit those that are this worker's. There is no transaction, no table and no message of Faust's to flush."""
+        """Commit those that are this worker's. There is no transaction, no table and no message of Faust's to flush.
+
+        What was not accepted is tried again with the next ones: where nothing more comes, a lag would be seen for ever.
+        """
         assignment = self.assignment()
         mine = {tp: offset for tp, offset in offsets.items() if tp in assignment}
-        if not mine or not await self._commit(mine):
+        if not mine:
+            return False
+        if not await self._commit(mine):
+            self.reach({tp: offset for tp, offset in mine.items() if not self._acked[tp]})
             return False
         self._committed_offset.update(mine)
         return True

@@ -114,6 +114,7 @@ class SlabConsumer(CommittingConsumer):
             if lane.epoch != epoch:
                 return
             lane.open(positions)
+        self.reach(offsets)  # by a worker that died, or was revoked, before it committed
         self._reading.tenure.open(lane)
         log.info("partition %s is ready", lane.partition)
         self._wake.set()
@@ -275,8 +276,8 @@ class SlabConsumer(CommittingConsumer):
         lane = batch.lane
         if whole:
             self._linger.observe(batch.partition, batch.events, cpu_s, monotonic())
-            for topic, offset in batch.next_offsets().items():
-                self._acked[TP(physical(self._reading.prefix, topic), batch.partition)] = [offset - 1]
+            prefix, offsets = self._reading.prefix, batch.next_offsets()
+            self.reach({TP(physical(prefix, topic), batch.partition): offset for topic, offset in offsets.items()})
         self.ack(message)
         lane.idle.set()
         if lane.out is batch:

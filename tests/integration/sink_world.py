@@ -119,6 +119,12 @@ class World:
         guest.poll(1.0)
         guest.close()
 
+    def members(self) -> str:
+        """The sinks' group as the broker has it, for a failure's words."""
+        group = self._admin.describe_consumer_groups([self.name])[self.name].result(10)
+        given = {m.client_id: [f"{p.topic}-{p.partition}" for p in m.assignment.topic_partitions] for m in group.members}
+        return f"the group is {group.state.name}: {given}"
+
     def await_all(self) -> None:
         """Until everything is inserted and committed as such."""
         await_that(lambda: self.committed() == self.ends, lambda: f"{self.ends}, there is {self.committed()}")

@@ -113,7 +113,10 @@ def test_a_rebalance_while_clickhouse_is_away_leaves_no_partition_behind(kafka: 
             engine.kill()
             one.await_line("Trying again")
             world.rebalance()
-            await_that(lambda: one.log.count("partitions now: 0, 1\n") > 1, lambda: f"all back in:\n{one.log}")
+            await_that(
+                lambda: one.log.count("partitions now: 0, 1\n") > 1,
+                lambda: f"all back; {world.members()}; it said:\n{one.log}",
+            )
             engine.start()
             world.await_all()
             assert one.stop() == 0

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
 from connectors.local import kafka as ladder
 from connectors.local.progress import silent
 from connectors.local.service import Service, Wish
-from tests.contract.workers import Deployment, stopped
+from pipeline.topics import logical
+from tests.contract.workers import Deployment, stopped, wait_until
 
 STOP_S = 4  # allowed to a worker whose broker is gone
 
@@ -52,6 +54,36 @@ def test_a_restart_goes_on_from_a_snapshot_and_without_one_from_the_journal(depl
     code, seconds = stopped(worker)
     assert code == 0
     assert seconds < 5
+
+
+def test_what_the_journal_says_is_committed_though_nothing_more_comes(deployment: Deployment) -> None:
+    """Of a worker that died behind its last decision: lag monitors would see a lag until the next event."""
+    deployment.produce(5)
+    worker = deployment.start()
+    deployment.wait_complete(20)
+    worker.kill()
+    worker.wait()
+    group = f"{deployment.prefix}workers"
+    wait_until(lambda: deleted(deployment, group), 60, lambda: "the group still has its dead member")
+    deployment.start()
+    ends = dict.fromkeys(deployment.places(), 5)
+    wait_until(lambda: committed(deployment, group) == ends, 20, lambda: f"{committed(deployment, group)}")
+
+
+def deleted(deployment: Deployment, group: str) -> bool:
+    """Whether the group's offsets could be deleted: it has no member any more."""
+    try:
+        deployment.admin.delete_consumer_groups([group])[group].result(10)
+    except KafkaException:
+        return False
+    return True
+
+
+def committed(deployment: Deployment, group: str) -> dict[tuple[str, int], int]:
+    """The group's offsets by place."""
+    found = deployment.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(10)
+    places = found.topic_partitions or []
+    return {(logical(deployment.prefix, place.topic), place.partition): place.offset for place in places}
 
 
 def metric(deployment: Deployment, name: str) -> float:

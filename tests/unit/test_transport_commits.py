@@ -53,6 +53,21 @@ def test_nothing_is_sent_where_nothing_is_ours_and_a_refusal_is_not_remembered()
     assert consumer._committed_offset == {}
 
 
+def test_what_was_not_accepted_is_committed_with_the_next_unless_there_is_something_newer() -> None:
+    consumer = Committing(accepts=False)
+    assert not asyncio.run(consumer._commit_offsets({MINE: 42}))
+    assert consumer._new_offset(MINE) == 42
+    consumer.reach({MINE: 50})
+    assert not asyncio.run(consumer._commit_offsets({MINE: 42}))
+    assert consumer._new_offset(MINE) == 50
+
+
+def test_a_topic_of_which_nothing_was_read_is_not_committed() -> None:
+    consumer = Committing(accepts=True)
+    consumer.reach({MINE: 0, OTHER: 3})
+    assert (consumer._new_offset(MINE), consumer._new_offset(OTHER)) == (None, 3)
+
+
 def test_an_assignment_is_translated_again_when_the_group_gives_another() -> None:
     thread = SlabThread.__new__(SlabThread)
     given = frozenset({TopicPartition("events.email", 0)})
