@@ -122,7 +122,9 @@ class World:
     def members(self) -> str:
         """The sinks' group as the broker has it, for a failure's words."""
         group = self._admin.describe_consumer_groups([self.name])[self.name].result(10)
-        given = {m.client_id: [f"{p.topic}-{p.partition}" for p in m.assignment.topic_partitions] for m in group.members}
+        given = {
+            m.client_id: [f"{p.topic}-{p.partition}" for p in m.assignment.topic_partitions] for m in group.members
+        }
         return f"the group is {group.state.name}: {given}"
 
     def await_all(self) -> None:
