@@ -65,8 +65,9 @@ class JournalTail:
         while True:
             messages = self._consumer.consume(RECORDS_MAX, timeout=0.05)
             for message in messages:
-                if message.error() is None:
-                    self._take(message.partition(), message.offset(), message.value())
+                partition, offset = message.partition(), message.offset()
+                if message.error() is None and partition is not None and offset is not None:
+                    self._take(partition, offset, message.value() or b"")
             if len(messages) < RECORDS_MAX:
                 return self.totals
 
