@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -122,11 +123,11 @@ def _resource(name: str, changes: list[Change]) -> ConfigResource:
     return ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
 
 
-def _wait(futures: dict[str, object], verb: str) -> None:
+def _wait(futures: Mapping[str, Future[object]], verb: str) -> None:
     failed = []
     for name, future in futures.items():
         try:
-            future.result(REQUEST_SECONDS)  # type: ignore[attr-defined]
+            future.result(REQUEST_SECONDS)
         except KafkaException as error:
             failed.append(f"{name}: {error.args[0].str()}")
     if failed:

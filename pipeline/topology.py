@@ -89,7 +89,7 @@ def topology(settings: Settings, core: Core, reach: Reach) -> Topology:
     app.task(LagWatch(prefix, reader, partitions, tenure).run)
 
     @app.on_before_shutdown.connect
-    async def shutdown(_app: Any, **_kwargs: Any) -> None:
+    async def shutdown(_app: Any, /, *_args: Any, **_kwargs: Any) -> None:
         await journal.stop()
 
     return Topology(app, partitions, agent, journal, keeper)

@@ -182,10 +182,10 @@ class Transactions:
         producer.commit_transaction(TRANSACTION_SECONDS_MAX)
 
     def _produce(self, producer: Producer, row: Row) -> None:
-        name, at = topics.physical(self._prefix, row.topic), {} if row.at is None else {"timestamp": row.at}
+        name, at = topics.physical(self._prefix, row.topic), row.at or 0  # 0: now, as the client has it
         while True:
             try:
-                producer.produce(name, row.value, row.key, partition=row.partition, **at)
+                producer.produce(name, row.value, row.key, partition=row.partition, timestamp=at)
             except BufferError:
                 producer.poll(_PRODUCE_POLL_SECONDS)
             else:

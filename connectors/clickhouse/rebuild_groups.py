@@ -27,7 +27,7 @@ _TEXT = String("utf-8")
 _DELETED = (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.NON_EMPTY_GROUP)  # by another one, or somebody is in it
 
 
-class _LeaveResponse(Response):
+class _LeaveResponse(Response):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 13
     API_VERSION = 3
     SCHEMA = Schema(
@@ -37,14 +37,14 @@ class _LeaveResponse(Response):
     )
 
 
-class _LeaveStruct(RequestStruct):
+class _LeaveStruct(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 13
     API_VERSION = 3  # Kafka 2.4: the first that knows names (KIP-345)
     RESPONSE_TYPE = _LeaveResponse
     SCHEMA = Schema(("group", _TEXT), ("members", Array(("member_id", _TEXT), ("group_instance_id", _TEXT))))
 
 
-class _Leave(Request[_LeaveStruct]):
+class _Leave(Request[_LeaveStruct]):  # type: ignore[misc]  # aiokafka has no types
     """A member leaves, by its name alone."""
 
     API_KEY = 13

@@ -134,7 +134,7 @@ def _name_of_list(document: Any, values: list[Any]) -> str | None:
     """The name under which an object has the list of items: that very list, else its first one; None: no object."""
     if not isinstance(document, dict):
         return None
-    lists = [name for name, value in document.items() if isinstance(value, list)]
+    lists: list[str] = [name for name, value in document.items() if isinstance(value, list)]
     return next((name for name in lists if document[name] is values), None) or lists[0]
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.collect.counts import ACCEPTED, REFUSED
 from connectors.collect.endpoint import Endpoint
@@ -107,8 +108,12 @@ class Takeover:
         if not is_own_name(self._settings, self._topic):
             return True
         found: list[str | None] = []
+
+        def ask(settings: Settings) -> None:
+            found.append(cluster_id(settings))
+
         for trouble, settings in ((self._here, self._settings), (self._there, self._origin)):
-            if not trouble.wait(stop, lambda settings=settings: found.append(cluster_id(settings)), KafkaAbsent):
+            if not trouble.wait(stop, partial(ask, settings), KafkaAbsent):
                 return False
         if None in found or found[0] == found[1]:
             raise OwnTopic(self._topic)

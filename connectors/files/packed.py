@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
 if sys.version_info >= (3, 14):
@@ -122,7 +122,7 @@ def _parts(file: BinaryIO, kind: _Kind) -> Iterator[bytes]:
             )
 
 
-def _part(file: BinaryIO, kind: _Kind, packed: bytes) -> Iterator[bytes]:
+def _part(file: BinaryIO, kind: _Kind, packed: bytes) -> Generator[bytes, None, bytes]:
     """What one part holds; returns what was read behind it.
 
     A step that fails keeps what it had unpacked. So each is taken twice, behind a success once more: what is a step

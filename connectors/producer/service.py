@@ -25,6 +25,8 @@ _FLUSH_SLICE_SECONDS = 0.5
 _FULL_WAIT_SECONDS = 0.1
 _BARRIER_SECONDS = 0.002  # more than the millisecond in which the broker's times are told
 
+Headers = list[tuple[str, str | bytes | None]]  # as the client takes them
+
 
 class NotReady(RuntimeError):
     """The topics are not as they must be before anything is sent; says what to do."""
@@ -50,19 +52,19 @@ class Sender:
         self._names = {topic: physical(self._prefix, topic) for topic in SOURCE_TOPICS}
         self._met: list[str] = []
         self._producer = Producer(_client(settings, self._met, self._delivered))
-        self._header: list[tuple[str, bytes]] = []
+        self._header: Headers = []
         self._header_at = float("-inf")
         self.sent: dict[str, int] = {}
         self.failed = 0
         self._first_failure = ""
 
-    def send(self, topic: str, key: bytes | None, value: bytes, received_at: int | None = None) -> None:
+    def send(self, topic: str, key: bytes | None, value: bytes | None, received_at: int | None = None) -> None:
         """Queue one event; waits while the queue is full.
 
         Raises:
             Undelivered: Kafka has failed for good.
         """
-        headers = self._now() if received_at is None else [("received_at", str(received_at).encode())]
+        headers: Headers = self._now() if received_at is None else [("received_at", str(received_at).encode())]
         deadline = None
         while True:
             try:
@@ -136,7 +138,7 @@ class Sender:
         """
         self.settle()
 
-    def _now(self) -> list[tuple[str, bytes]]:
+    def _now(self) -> Headers:
         clock = time.monotonic()
         if clock - self._header_at > _HEADER_SECONDS:
             self._header = [("received_at", str(time.time_ns() // 1000).encode())]

@@ -7,7 +7,7 @@ All of them are valid: 5 % are exact copies, 0.1 % merges; accounts follow a pow
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,8 @@ _DIGITS = [f"{number:04}".encode() for number in range(10_000)]
 Records = list[dict[str, bytes]]  # as `Sender.send_batch` takes them: key, value
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block:
     """Records by topic, and how many of each topic's are copies."""
 
     topics: dict[str, Records]

@@ -66,7 +66,7 @@ class Difference(NamedTuple):
     counter: str
     partition: int
     offset: int
-    values: dict[str, int | str | None]
+    values: Mapping[str, int | str | None]
 
     @property
     def place(self) -> tuple[Kind, Key, str]:

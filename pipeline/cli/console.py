@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO, cast
 
 from pipeline.cli.printable import one_line
 from pipeline.settings_faults import SettingsError
@@ -164,12 +164,12 @@ def run(command: Callable[[], Any]) -> NoReturn:
         fail("interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output (head, less) is gone; Python would complain again while closing stdout.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         raise SystemExit(int(Exit.FAILED)) from None
     except OSError as error:
         if error.errno not in _NO_ROOM or _takes_output():
             raise
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         fail(f"cannot write the output: {error.strerror}")
     raise SystemExit(int(Exit.OK))
 
@@ -190,7 +190,7 @@ def _needs_output() -> None:
 
 
 def _is_unicode(stream: TextIO) -> bool:
-    encoding = stream.encoding  # of text in memory: None
+    encoding = cast("str | None", stream.encoding)  # of text in memory: None
     return encoding is None or encoding.lower().startswith("utf")
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from connectors.clickhouse.service import Service
     from connectors.producer.rows import Message
     from pipeline.core.record import Plan
+    from pipeline.first_reads import Place
     from pipeline.settings import Settings
-    from pipeline.topic_bounds import Place
 
 BEHIND_SECONDS_MAX = 15.0  # until plans that were published are in ClickHouse; it takes 2
 LIST_MAX = 1_000  # accounts that `tally plan list` shows unless --limit says another number

@@ -26,8 +26,6 @@ def row(cells: Mapping[str, str], endpoint: Endpoint) -> Mapping[str, Any]:
     """The message of a row. An empty cell says nothing, but for `profile_id`: there it is a deleted profile's null."""
     item: dict[str, Any] = {}
     for column, cell in cells.items():
-        if not isinstance(column, str) or not isinstance(cell, str):
-            continue  # cells beyond the header, or a row that ends early
         path = column.strip().split(".")
         if path[0] in EVENT_DATA and len(path) == 1:
             path = ["event_data", *path]
