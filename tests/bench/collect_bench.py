@@ -43,6 +43,7 @@ from tests.bench.aims import MS, US, Better
 from tests.bench.measure import cpu_seconds
 from tests.bench.results import Figure, options, run
 from tests.integration.collect_world import COLLECT, Collecting, Door, World
+from tests.options import number, whole
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests/data/vendors/altcraft/open.json"
@@ -277,8 +278,10 @@ def main() -> None:
         serve_without_kafka()
         return
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each of the six measurements of a round")
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument(
+        "--seconds", type=number(0.5, 3_600, "seconds"), default=5.0, help="of each of the six measurements of a round"
+    )
+    parser.add_argument("--connections", type=whole(1, 1_000, "connections"), default=32)
     parser.add_argument("--write", type=Path, help="a page with the marks to write the table between")
     run("collect", measure, parser)
 

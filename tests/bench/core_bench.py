@@ -31,6 +31,7 @@ from tests.bench.core_truth import Recount
 from tests.bench.core_world import Size, preloaded, slabs
 from tests.bench.results import Figure, options, run
 from tests.events import context
+from tests.options import whole
 
 BATCHES = {500: 20, 2_000: 10, 10_000: 4}  # how many of each size in a round
 QUICK = {500: 4, 2_000: 2}
@@ -173,6 +174,10 @@ def _flat(small: list[Round], large: list[Round], sizes: tuple[int, int]) -> Fig
 
 if __name__ == "__main__":
     parser = options(__doc__)
-    parser.add_argument("--identities", type=int, nargs="+", default=[1_000_000, LARGE, 30_000_000])
-    parser.add_argument("--facts", type=int, default=LARGE // 2, help="at most as many as identities")
+    parser.add_argument(
+        "--identities", type=whole(0, 10**9, "identities"), nargs="+", default=[1_000_000, LARGE, 30_000_000]
+    )
+    parser.add_argument(
+        "--facts", type=whole(0, 10**9, "facts"), default=LARGE // 2, help="at most as many as identities"
+    )
     run("core", measure, parser)

@@ -35,6 +35,7 @@ from pipeline.kafka_security import kafka_client
 from pipeline.settings import Settings, load
 from pipeline.topics import JOURNAL, SOURCE_TOPICS, physical
 from tests.bench.results import Figure, options, run
+from tests.options import whole
 
 WAIT_SECONDS = 240  # from the last event published to the last one in ClickHouse
 MERGE_SECONDS_MAX = 60.0  # then parts that would still merge are left as they are
@@ -201,6 +202,6 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.set_defaults(rounds=1)  # sizes hardly differ between rounds
-    parser.add_argument("--events", type=int, default=1_000_000, help="of bulk traffic")
-    parser.add_argument("--realistic", type=int, default=200_000, help="of realistic traffic")
+    parser.add_argument("--events", type=whole(1, 10**9, "events"), default=1_000_000, help="of bulk traffic")
+    parser.add_argument("--realistic", type=whole(1, 10**9, "events"), default=200_000, help="of realistic traffic")
     run("footprint", measure, parser)

@@ -36,6 +36,7 @@ from tests.bench.latency_bench import Loaded, Pace, Window
 from tests.bench.measure import cpu_seconds
 from tests.bench.results import Figure, options, run
 from tests.bench.worker_world import Sample, World, used_between, world
+from tests.options import number, whole
 
 LOOK_SECONDS = 0.05
 WAIT_SECONDS_MAX = 120.0
@@ -220,9 +221,9 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
 def main() -> None:
     """See the module."""
     parser = options(__doc__)
-    parser.add_argument("--rate", type=float, default=1_000.0, help="events a second")
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each pace and round")
-    parser.add_argument("--partitions", type=int, default=12, help="partition numbers")
+    parser.add_argument("--rate", type=number(1, 10**7, "events/s"), default=1_000.0, help="events a second")
+    parser.add_argument("--seconds", type=number(0.5, 3_600, "seconds"), default=12.0, help="of each pace and round")
+    parser.add_argument("--partitions", type=whole(1, 1_000, "partitions"), default=12, help="partition numbers")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="of the settings")
     run("freshness", measure, parser)
 

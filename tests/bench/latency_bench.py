@@ -29,6 +29,7 @@ from tests.bench.results import Figure, options, run
 from tests.bench.worker_bench import measured
 from tests.bench.worker_journal import Fates, Journaled
 from tests.bench.worker_world import Workers, World, used_between, world
+from tests.options import number, whole
 
 WARM_SECONDS = 1.5
 SETTLE_SECONDS = 2.0  # behind a pace, until the last events are decided and committed
@@ -238,11 +239,22 @@ def _if(so: bool, aim: str) -> str | None:
 def main() -> None:
     """See the module."""
     parser = options(__doc__)
-    parser.add_argument("--rates", type=float, nargs="*", default=[NAMED_RATE], help="events a second")
-    parser.add_argument("--shares", type=float, nargs="*", default=[0.1, 0.5, 0.9], help="of the maximum")
-    parser.add_argument("--maximum", type=float, help="events a second; measured where it is not given")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each pace and round")
-    parser.add_argument("--identities", type=int, default=MEASURED_EVENTS, help="remembered; half as many facts")
+    parser.add_argument(
+        "--rates", type=number(1, 10**7, "events/s"), nargs="*", default=[NAMED_RATE], help="events a second"
+    )
+    parser.add_argument(
+        "--shares", type=number(0.01, 1, "the maximum"), nargs="*", default=[0.1, 0.5, 0.9], help="of the maximum"
+    )
+    parser.add_argument(
+        "--maximum", type=number(1, 10**7, "events/s"), help="events a second; measured where it is not given"
+    )
+    parser.add_argument("--seconds", type=number(0.5, 3_600, "seconds"), default=5.0, help="of each pace and round")
+    parser.add_argument(
+        "--identities",
+        type=whole(0, 10**9, "identities"),
+        default=MEASURED_EVENTS,
+        help="remembered; half as many facts",
+    )
     parser.add_argument("--only", nargs="+", default=["paces", "light"], choices=["paces", "light"])
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="of the settings")
     run("latency", measure, parser)

@@ -24,6 +24,7 @@ from tests.bench.conditions import at_start
 from tests.bench.core_world import Size
 from tests.bench.latency_bench import LIGHT, LIGHT_PARTITIONS, Loaded, Pace
 from tests.bench.worker_world import world
+from tests.options import whole
 
 RATE = 200  # samples a second
 SECONDS = 12
@@ -124,9 +125,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--load", default="backlog", help="backlog, light, or events a second")
     options.add_argument("--py-spy", default=shutil.which("py-spy"), metavar="PATH")
-    options.add_argument("--events", type=int, default=1_500_000, help="of the backlog")
-    options.add_argument("--identities", type=int, default=1_000_000, help="remembered; half as many facts")
-    options.add_argument("--seconds", type=int, default=SECONDS, help="of sampling")
+    options.add_argument("--events", type=whole(1, 10**9, "events"), default=1_500_000, help="of the backlog")
+    options.add_argument(
+        "--identities", type=whole(0, 10**9, "identities"), default=1_000_000, help="remembered; half as many facts"
+    )
+    options.add_argument("--seconds", type=whole(1, 3_600, "seconds"), default=SECONDS, help="of sampling")
     options.add_argument("--write", type=Path, help="a file for the table")
     chosen = options.parse_args()
     if chosen.py_spy is None:

@@ -40,6 +40,7 @@ from tests.bench.aims import ROWS, Better
 from tests.bench.measure import cpu_seconds
 from tests.bench.results import Figure, options, run
 from tests.bench.sink_traffic import Totals, Written, differences, ranges, records
+from tests.options import whole
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS_MAX = 300.0
@@ -269,9 +270,11 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
 def main() -> None:
     """See the module."""
     parser = options(__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 50_000, 100_000], help="rows of an insert")
-    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--rows", type=whole(1, 10**9, "rows"), default=2_000_000)
+    parser.add_argument(
+        "--sizes", type=whole(1, 10**7, "rows"), nargs="+", default=[20_000, 50_000, 100_000], help="rows of an insert"
+    )
+    parser.add_argument("--partitions", type=whole(1, 1_000, "partitions"), default=4)
     parser.add_argument("--profile", action="store_true", help="what each view and each table's merges cost")
     run("sink", measure, parser)
 

@@ -21,6 +21,7 @@ from tests.bench.floor import Floor, read_and_decode
 from tests.bench.results import Figure, options, run
 from tests.bench.worker_journal import Entry, Fates
 from tests.bench.worker_world import Sample, World, used_between, world
+from tests.options import whole
 
 FLOOR = "confluent-kafka reads, pyruhvro decodes, nothing else"
 LARGE = Size(10_000_000, 5_000_000)
@@ -115,12 +116,14 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
 def main() -> None:
     """See the module."""
     parser = options(__doc__)
-    parser.add_argument("--events", type=int, default=1_500_000)
-    parser.add_argument("--accounts", type=int, default=300)
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--identities", type=int, default=LARGE.identities)
-    parser.add_argument("--facts", type=int, default=LARGE.facts)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers to compare")
+    parser.add_argument("--events", type=whole(1, 10**9, "events"), default=1_500_000)
+    parser.add_argument("--accounts", type=whole(1, 10**6, "accounts"), default=300)
+    parser.add_argument("--partitions", type=whole(1, 1_000, "partitions"), default=4)
+    parser.add_argument("--identities", type=whole(0, 10**9, "identities"), default=LARGE.identities)
+    parser.add_argument("--facts", type=whole(0, 10**9, "facts"), default=LARGE.facts)
+    parser.add_argument(
+        "--workers", type=whole(1, 100, "workers"), nargs="+", default=[1, 2], help="numbers of workers to compare"
+    )
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="of the settings")
     run("worker", measure, parser)
 

@@ -192,3 +192,22 @@ def test_every_bench_refuses_what_would_lose_its_figures(
         options(None).parse_args(words)
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "value"),
+    [
+        ("worker_bench", "--events", "0"),
+        ("latency_bench", "--rates", "nan"),
+        ("core_bench", "--facts", "x"),
+        ("sink_bench", "--rows", "-1"),
+        ("freshness_bench", "--rate", "0"),
+        ("footprint_bench", "--events", "1.5"),
+        ("collect_bench", "--seconds", "inf"),
+    ],
+)
+def test_a_size_that_measures_nothing_is_refused_by_its_bench(module: str, option: str, value: str) -> None:
+    command = [sys.executable, "-m", f"tests.bench.{module}", option, value]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"argument {option}: {value!r} is not a" in done.stderr
