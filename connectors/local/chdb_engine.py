@@ -7,7 +7,6 @@ Data is written by the engine's MergeTree: what an insert acknowledged survives 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import os
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 from connectors.local.chdb_errors import NOT_ENOUGH_SPACE, RequestFault
 from connectors.local.chdb_requests import Request, Statement, identifier, quote
 from connectors.local.faults import StackError
+from connectors.local.locks import lock_within
 
 CONNECTIONS = 4  # statements at once; more of them share two cores no better
 SESSIONS_MAX = 64  # a client makes one by default; each holds a connection of the engine, 0.1 MB
@@ -32,6 +32,7 @@ QUERY_MEMORY_BYTES = 3 * 1024**3 // 2  # of one statement: one alone must not st
 MARK_CACHE_BYTES = 256 * 1024**2  # the engine's default of 5 GiB is a server's
 LEFTOVERS_MAX = 3  # one answer takes them all
 RESULT_BYTES_MAX = 256 * 1024**2  # an answer is held in memory as a whole, and its buffer grows by doubling
+DYING_SECONDS = 2.0  # one that was just killed holds the folder until its last thread has ended
 CLOSE_SECONDS = 1.0  # for a statement still running after the front has waited for it
 
 
@@ -174,15 +175,13 @@ def _write(file: io.FileIO, piece: bytes) -> None:
 
 def _take(path: Path) -> Any:
     lock = path.with_name(path.name + ".lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_within(lock, DYING_SECONDS):
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         raise StackError(
             f"{path} is in use by another process, pid {holder}, and only one at a time may open a chDB folder. "
             f"Use the one that runs, end it, or choose another folder."
-        ) from None
+        )
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.local.faults import StackError
+from connectors.local.locks import try_lock
 from connectors.local.service import Service
 from pipeline.settings import SEED_DIGITS, SEED_FILE, STACK_FILE
 
@@ -45,12 +45,10 @@ def opened(home: Path) -> Iterator[None]:
             "Make it a writable folder or choose another with TALLY_HOME."
         ) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             raise StackError(
                 f"another `tally up` or `tally down` is at work in {home}; wait for it to end and try again."
-            ) from None
+            )
         _check_format(home)
         yield
 

@@ -67,11 +67,15 @@ def mark(pid: int) -> Mark:
 
 
 def find(marked: Mark) -> psutil.Process | None:
-    """The process, if it still runs. A zombie does not run, a stranger with its pid is not it."""
+    """The process, if it still runs. A zombie does not run, a stranger with its pid is not it.
+
+    One whose first thread has ended looks like a zombie while others still end, and holds its files and locks.
+    """
     try:
         process = psutil.Process(marked.pid)
         same = abs(process.create_time() - marked.started) <= START_TOLERANCE_SECONDS
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        is_over = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        return process if same and not is_over else None
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
 

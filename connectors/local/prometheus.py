@@ -8,7 +8,6 @@ came by, on the loopback interface: what they watch listens there too.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import platform
 import re
@@ -16,13 +15,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from connectors.local import debian, docker
 from connectors.local.faults import StackError
+from connectors.local.locks import lock_within, try_lock
 from connectors.local.progress import Progress
 
 PACKAGES = ("prometheus", "prometheus-alertmanager")  # Debian's
@@ -33,7 +32,6 @@ NAMES = {  # a program, and what it may be called: Debian's first
     "amtool": ("amtool",),
 }
 LOCK_SECONDS = 700.0  # another process fetches meanwhile: apt's three bounds together
-LOCK_POLL_SECONDS = 0.2
 VERSION_SECONDS = 30.0  # a first start reads 90 MB from a disk
 # Where Debian's builds look for their pages, and for templates without which Alertmanager does not start; and text of
 # the same length that names it below the folder they work in, `Tools.root`. They have no option for it.
@@ -132,26 +130,14 @@ def _alone(cache: Path, progress: Progress) -> Iterator[None]:
             f"cannot keep Prometheus in {cache}: {error.strerror}. Make that folder writable, or set XDG_CACHE_HOME."
         ) from None
     with lock:
-        deadline = time.monotonic() + LOCK_SECONDS
-        if not (free := _locked(lock.fileno())):
+        if not try_lock(lock):
             progress("Prometheus: another process is fetching it", 0, 0)
-        while not free:
-            if time.monotonic() >= deadline:
+            if not lock_within(lock, LOCK_SECONDS):
                 raise StackError(
                     f"another process has been fetching Prometheus into {cache} for {LOCK_SECONDS:g} s. "
                     f"See what holds {lock.name}, end it, and try again."
                 )
-            time.sleep(LOCK_POLL_SECONDS)
-            free = _locked(lock.fileno())
         yield
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _fetch(cache: Path, progress: Progress, *, use_docker: bool) -> Tools:

@@ -78,6 +78,21 @@ def test_a_zombie_does_not_run() -> None:
         assert not runs(marked)
 
 
+HALF_DEAD = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1.5,), daemon=True).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_one_whose_other_threads_still_end_runs_although_it_looks_like_a_zombie() -> None:
+    with subprocess.Popen([sys.executable, "-c", HALF_DEAD]) as process:
+        marked = mark(process.pid)
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+        assert runs(marked)
+        wait_until(lambda: not runs(marked))
+
+
 def test_output_goes_to_the_end_of_the_log(log: Path) -> None:
     for text in ("one", "two"):
         process = spawn([sys.executable, "-c", "import os; print(os.environ['WORD'])"], log, {"WORD": text})
