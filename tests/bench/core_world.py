@@ -60,12 +60,12 @@ class At(NamedTuple):
     value: bytes
 
 
-def history(size: Size, rules: Rules, seed: int, end_us: int) -> Iterator[Record]:
-    """The records that make such a state; the last one's stream time is `end_us`."""
+def history(size: Size, rules: Rules, seed: int, end_us: int, events: int = RECORD_EVENTS) -> Iterator[Record]:
+    """The records that make such a state, of so many events each; the last one's stream time is `end_us`."""
     rng = np.random.default_rng(7)
     accounts = hash_texts([_account(number) for number in range(ACCOUNTS)], seed)
     profiles = hash_texts([profile_name(number) for number in range(PROFILES)], seed)
-    made = _schedule(size)
+    made = _schedule(size, events)
     records = len(made) - 1
     known = np.zeros(0, np.uint64)  # profiles with a visitor
     for n in range(records):
@@ -127,9 +127,9 @@ def slabs(part: list[tuple[str, bytes]], offsets: dict[str, int], arrived_ms: in
     return made
 
 
-def _schedule(size: Size) -> npt.NDArray[np.int64]:
+def _schedule(size: Size, events: int) -> npt.NDArray[np.int64]:
     """Identities, facts and pairs made before each record; pairs first, so that a fact finds its person as it stays."""
-    records = max(RECORDS_MIN, -(-max(size.identities, size.facts) // RECORD_EVENTS))
+    records = max(RECORDS_MIN, -(-max(size.identities, size.facts) // events))
     part = np.linspace(0, 1, records + 1)
     parts = [part, np.clip((part - PAIRS_PART) / (1 - PAIRS_PART), 0, 1), np.clip(part / PAIRS_PART, 0, 1)]
     return np.stack([np.round(p * n) for p, n in zip(parts, size, strict=True)], 1).astype(np.int64)
