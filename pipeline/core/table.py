@@ -26,8 +26,10 @@ SMALL_ROWS = 1 << 16
 ROWS_MIN = 1 << 7
 SLOTS_PER_KEY_MAX = 1 << 18  # a table grown that far for keys that crowd two rows would only eat memory
 SHARE_ROWS_MIN = 1 << 12  # rows moved or swept at a call: 1 ms
+_READY_SHARES = 32  # calls in which a larger table is given its memory
+_READY_ROWS_PER_KEY = 16  # inserted; with those moved for it, all is done before the table is LOAD_MAX full
 _MOVED_SHARES = 64  # calls in which a large table is moved
-_MOVED_ROWS_PER_KEY = 2.5  # inserted: a table is moved before it is LOAD_MAX full; 2.1 would do
+_MOVED_ROWS_PER_KEY = 2.7  # inserted
 _SWEPT_SHARES = 64  # calls in which a large table is swept
 _ALL_ROWS = 1 << 40
 _FREE: Hashes = np.zeros(1, np.uint64)
@@ -213,8 +215,14 @@ class HashTable:
             if self.count + keys <= LOAD_MAX * self.keys.size:
                 break
             self._move(_ALL_ROWS)
-        if self._growth is not None:
+        if self._growth is not None and self._is_ready(keys):
             self._move(max(SHARE_ROWS_MIN, len(self.keys) // _MOVED_SHARES, int(_MOVED_ROWS_PER_KEY * keys)))
+
+    def _is_ready(self, keys: int) -> bool:
+        """Whether the larger table has its memory; a share of it where not. A small one's is little."""
+        assert self._growth is not None
+        rows = len(self._growth.larger.keys)
+        return rows < SMALL_ROWS or self._growth.make_ready(max(rows // _READY_SHARES, _READY_ROWS_PER_KEY * keys))
 
     def _larger(self, rows: int) -> HashTable:
         return HashTable({name: column.dtype for name, column in self.fields.items()}, rows)

@@ -9,6 +9,8 @@ from pipeline.core import table as module
 from pipeline.core.growth import SLOTS, rows_of
 from pipeline.core.table import GROW_AT, GROWN, GROWN_SMALL, LOAD_MAX, ROWS_MIN, SMALL_ROWS, HashTable
 
+move = HashTable._move
+
 
 def numbered(count: int, step: int = 1) -> HashTable:
     table = HashTable({"number": np.uint32})
@@ -125,6 +127,39 @@ def test_what_is_done_to_a_table_that_grows_is_done_to_the_larger_one(monkeypatc
     expected = [2] * 1000 + [0] * (size - 1000) + [1] * 20
     assert table.get("number", keys).tolist() == expected
     assert (table.find(keys[1000:2000]) == -1).all()
+
+
+def nearly_full(rows: int) -> tuple[HashTable, np.random.Generator]:
+    rng, table = np.random.default_rng(8), HashTable({"number": np.uint32}, rows)
+    while table.count < 0.72 * table.keys.size:
+        keys = rng.integers(1, 1 << 63, 20_000, dtype=np.uint64)
+        table.insert(keys, number=np.ones(len(keys), np.uint32))
+    return table, rng
+
+
+def test_a_large_table_is_given_its_memory_by_parts_before_anything_is_moved_there() -> None:
+    table, rng = nearly_full(rows=2 * SMALL_ROWS)
+    rows, steps = len(table.keys), []
+    while len(table.keys) == rows:
+        table.insert(rng.integers(1, 1 << 63, 500, dtype=np.uint64), number=np.ones(500, np.uint32))
+        if (growth := table._growth) is not None:
+            assert not growth.moved or growth.ready == len(growth.larger.keys)
+            steps.append(growth.ready / len(growth.larger.keys))
+    shares = np.diff([0.0, *steps])
+    assert steps[-1] == 1.0
+    assert 0 < shares.max() < 0.1
+
+
+@pytest.mark.parametrize("batch", [500, 2_000, 20_000])
+def test_a_table_is_moved_in_time_whatever_a_batch_inserts(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    moved = []
+    monkeypatch.setattr(HashTable, "_move", lambda table, rows: (moved.append(rows), move(table, rows)))
+    table, rng = nearly_full(rows=700_000)
+    rows = len(table.keys)
+    while len(table.keys) == rows:
+        table.insert(rng.integers(1, 1 << 63, batch, dtype=np.uint64), number=np.ones(batch, np.uint32))
+    assert len(moved) > 10
+    assert max(moved) < rows / 10, "no call moves what is left at once"
 
 
 def test_nothing_may_be_inserted_found_and_deleted() -> None:
