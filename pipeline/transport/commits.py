@@ -38,7 +38,8 @@ class CommittingConsumer(driver.Consumer):
         if not mine:
             return False
         if not await self._commit(mine):
-            self.reach({tp: offset for tp, offset in mine.items() if not self._acked[tp]})
+            kept = self.assignment()  # of one that was revoked meanwhile, its next owner commits
+            self.reach({tp: offset for tp, offset in mine.items() if tp in kept and not self._acked[tp]})
             return False
         self._committed_offset.update(mine)
         return True

@@ -151,8 +151,7 @@ class SlabConsumer(CommittingConsumer):
         async with self._fetching:
             if any(self._epoch(partition) != epoch for partition, epoch in epochs.items()):
                 return
-            is_full = any(lane.ready and lane.partition not in epochs for lane in self._lanes.values())
-            fetched = await self._fetch(set(epochs), FULL_POLL_S if is_full else POLL_S)
+            fetched = await self._fetch(set(epochs), {p for p, lane in self._lanes.items() if lane.ready} - set(epochs))
         for tp, slabs in fetched.items():  # what is dropped here belongs to lanes that will seek
             if self._epoch(tp.partition) == epochs[tp.partition]:
                 self._feed(self._lanes[tp.partition], slabs)
@@ -160,11 +159,12 @@ class SlabConsumer(CommittingConsumer):
             await self._pass()
         await asyncio.sleep(0)
 
-    async def _fetch(self, partitions: set[int], timeout_s: float) -> Fetched:
+    async def _fetch(self, wanted: set[int], full: set[int]) -> Fetched:
         consumer, linger_s = self._thread._ensure_consumer(), self._linger.seconds(monotonic())
         pace = partial(pace_s, linger_s, [lane.due(linger_s) for lane in self._lanes.values() if lane.ready])
         try:
-            fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, partitions, timeout_s, pace)
+            poll_s = FULL_POLL_S if full else POLL_S
+            fetched: Fetched = await self._thread.call_thread(fetch, consumer, self._names, wanted, full, poll_s, pace)
         except (NotPlain, OutOfRange) as fault:
             self._on_fault(fault)
             return {}

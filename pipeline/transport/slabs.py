@@ -97,13 +97,19 @@ def _slab(topic: str, fetched: Any, batch: Any) -> Slab:
 
 
 async def fetch(
-    consumer: AIOKafkaConsumer, topics: Mapping[str, str], wanted: set[int], timeout_s: float, pace: Pace
+    consumer: AIOKafkaConsumer,
+    topics: Mapping[str, str],
+    wanted: set[int],
+    full: set[int],
+    timeout_s: float,
+    pace: Pace,
 ) -> Fetched:
     """What has been fetched of the wanted partition numbers, as `Fetcher.fetched_records`, by record batch.
 
     `topics` maps names in Kafka to those without a prefix. Waits at most `timeout_s` for the first slab. While events
-    come, the broker is asked to gather them (`pace`); while none do, to answer with the first one. Where some
-    are left behind, unwanted or too many, what is asked for drained topics must not hold up the others' next fetch.
+    come, the broker is asked to gather them (`pace`); while none do, to answer with the first one. Where some are left
+    behind, too many or of `full` partition numbers, what is asked for drained topics must not hold up the others' next
+    fetch. What is held of any other number waits for its seek, which may be hours away, and says nothing.
 
     Raises:
         ConsumerStoppedError: the consumer is closed.
@@ -120,26 +126,27 @@ async def fetch(
             if fetcher._subscriptions.reassignment_in_progress:
                 await fetcher._subscriptions.wait_for_assignment()
             slabs = _drain(fetcher, topics, wanted)
-            _keep_pace(fetcher, bool(slabs), pace)
+            is_behind = any(tp.partition in wanted or tp.partition in full for tp in fetcher._records)
+            _keep_pace(fetcher, is_behind, bool(slabs), pace)
             if slabs:
                 return slabs
             left = deadline - time.monotonic()
             if left <= 0 or not await _more(fetcher, left):
-                _rest(fetcher)
+                _rest(fetcher, is_behind)
                 return {}
 
 
-def _keep_pace(fetcher: Any, is_something: bool, pace: Pace) -> None:
+def _keep_pace(fetcher: Any, is_behind: bool, is_something: bool, pace: Pace) -> None:
     """Say how the fetch that aiokafka sends next shall wait, from what there was to take of the ones before."""
-    if fetcher._records:
+    if is_behind:
         _gather(fetcher, 0.0)
     elif is_something:
         _gather(fetcher, pace(time.monotonic(), len(fetcher._client.cluster.brokers())))
 
 
-def _rest(fetcher: Any) -> None:
-    """Nothing came of what is wanted; nor of anything else where nothing is held."""
-    if not fetcher._records:
+def _rest(fetcher: Any, is_behind: bool) -> None:
+    """Nothing came of what is wanted; nor of anything else where nothing was left behind."""
+    if not is_behind:
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = 1, IDLE_WAIT_MS
 
 

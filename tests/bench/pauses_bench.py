@@ -5,7 +5,7 @@ The state begins with what a smaller deployment remembers, and grows to 10 milli
 records that are folded between the measured batches: their longest application counts as well. A snapshot is taken as
 a worker does: of one instant between two batches, which counts as a pause, copied and written by a thread beside them.
 A batch moves a part of the growing tables for each of its events, and forgets so much of a day: at constant load it has
-BATCH events (a worker at 25,000 events/s has some 650, at 100,000 some 3,400); a backlog's largest batch, ten times
+BATCH events (a worker's have some 700 at 25,000 events/s and 3,000 at 70,000); a backlog's largest batch, ten times
 that, is told beside it. One event of two makes a fact here, in bulk traffic one of four.
 """
 
@@ -49,7 +49,7 @@ DAY_EVENTS, DAY_EVENTS_QUICK = 1_000_000, 50_000
 
 AIM = "pauses.worst"
 BACKLOG = "on a backlog"
-ROUNDS = 2  # three minutes each
+ROUNDS = 2  # four minutes each
 
 
 class Longest(NamedTuple):

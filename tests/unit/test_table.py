@@ -150,6 +150,20 @@ def test_a_large_table_is_given_its_memory_by_parts_before_anything_is_moved_the
     assert 0 < shares.max() < 0.1
 
 
+def test_a_larger_table_that_becomes_larger_itself_keeps_what_was_moved_there() -> None:
+    table, rng = nearly_full(rows=2 * SMALL_ROWS)
+    while table._growth is None or not table._growth.moved:
+        table.insert(rng.integers(1, 1 << 63, 500, dtype=np.uint64), number=np.ones(500, np.uint32))
+    larger = table._growth.larger
+    larger._grow_at_once()
+    before = larger.keys.copy()
+    assert table._growth.make_ready(1 << 40)
+    assert (larger.keys == before).all()
+    count = table.count
+    table.settle()
+    assert table.count == count == np.count_nonzero(table.keys)
+
+
 @pytest.mark.parametrize("batch", [500, 2_000, 20_000])
 def test_a_table_is_moved_in_time_whatever_a_batch_inserts(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     moved = []

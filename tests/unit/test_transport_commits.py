@@ -62,6 +62,14 @@ def test_what_was_not_accepted_is_committed_with_the_next_unless_there_is_someth
     assert consumer._new_offset(MINE) == 50
 
 
+def test_what_was_not_accepted_of_a_partition_that_was_revoked_meanwhile_is_its_next_owners() -> None:
+    consumer = Committing(accepts=False)
+    given = iter([{MINE}, set()])
+    consumer.assignment = lambda: next(given)  # type: ignore[method-assign]
+    assert not asyncio.run(consumer._commit_offsets({MINE: 42}))
+    assert consumer._new_offset(MINE) is None
+
+
 def test_a_topic_of_which_nothing_was_read_is_not_committed() -> None:
     consumer = Committing(accepts=True)
     consumer.reach({MINE: 0, OTHER: 3})

@@ -158,10 +158,11 @@ class Waiting:
         return waiter
 
 
-def fetched(consumer: Any, pace_s: float, timeout_s: float = 0.01) -> list[int]:
+def fetched(consumer: Any, pace_s: float, full: frozenset[int] = frozenset()) -> list[int]:
     """The offsets that a fetch brings."""
     names = {TP.topic: TOPIC}
-    found = asyncio.run(module.fetch(consumer, names, {TP.partition}, timeout_s, lambda _now, _brokers: pace_s))
+    fetch = module.fetch(consumer, names, {TP.partition}, set(full), 0.01, lambda _now, _brokers: pace_s)
+    found = asyncio.run(fetch)
     return [slab.offset for slabs in found.values() for slab in slabs]
 
 
@@ -195,8 +196,17 @@ def test_while_a_lane_has_no_room_the_broker_answers_for_the_others_with_the_fir
     consumer, of_full = Waiting([]), TopicPartition(TP.topic, TP.partition + 1)
     consumer._records[of_full] = result([record_batch(0, [b"a"])], 0)
     consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = ANSWER_BYTES, 700
-    assert fetched(consumer, pace_s=0.06) == []
+    assert fetched(consumer, pace_s=0.06, full=frozenset({of_full.partition})) == []
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, FETCH_WAIT_MS)
+
+
+def test_what_is_held_of_a_partition_that_is_refused_or_folds_changes_no_pace() -> None:
+    consumer, of_refused = Waiting([{TP: result([record_batch(0, [b"a"])], 0)}]), TopicPartition(TP.topic, 7)
+    consumer._records[of_refused] = result([record_batch(0, [b"a"])], 0)
+    assert fetched(consumer, pace_s=0.06) == [0]
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (ANSWER_BYTES, 60)
+    assert fetched(consumer, pace_s=0.06) == []
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1, IDLE_WAIT_MS)
 
 
 def test_a_fetch_never_waits_for_more_than_one_topic_partition_may_give() -> None:
