@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.core.hashing import Hashes, Ints, Mask
 
@@ -19,20 +20,27 @@ if TYPE_CHECKING:
 
 SLOTS = 8  # keys of a row: 64 bytes, one cache line
 _U = np.uint64
-_HALF, _LOW = _U(32), _U(0xFFFFFFFF)
-_FIRST, _SECOND = _U(0x9E3779B1), _U(0x85EBCA77)  # odd, so each half of a key is mapped one to one
+_HALF = _U(32)
+_HALVES = np.dtype([("low", "<u4"), ("high", "<u4")])
+Halves = npt.NDArray[np.uint32]
+_FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)  # odd, so each half of a key is mapped one to one
 _STRETCH_ROWS = 1 << 12  # moved in one go: their keys and what they become stay in the cache
 _PAGE = 4096  # bytes: the smallest piece of memory that the system gives
 
 
 def rows_of(keys: Hashes, rows: int) -> Ints:
     """The two rows in which each key may live, of so many; in their order that of its halves, mixed."""
-    return ((np.stack(halves_of(keys), 1) * _U(rows)) >> _HALF).astype(np.int64)
+    found = np.empty((len(keys), 2), np.uint64)
+    for side, half in enumerate(_halves_of(keys)):
+        np.multiply(half, _U(rows), out=found[:, side])
+    found >>= _HALF
+    return found.view(np.int64)
 
 
-def halves_of(keys: Hashes) -> tuple[Hashes, Hashes]:
-    """The halves of each key, mixed: numbers of 32 bits."""
-    return (keys * _FIRST) & _LOW, ((keys >> _HALF) * _SECOND) & _LOW
+def _halves_of(keys: Hashes) -> tuple[Halves, Halves]:
+    """The low and the high half of each key, mixed."""
+    halves = np.ascontiguousarray(keys).view(_HALVES)
+    return halves["low"] * _FIRST, halves["high"] * _SECOND
 
 
 class Growth:
@@ -90,9 +98,9 @@ class Growth:
 
     def _rows(self, keys: Hashes, here: Ints, rows: int) -> Ints:
         """In the larger table, by that half of each key by which it lies where it is."""
-        first, second = halves_of(keys)
-        by_first = ((first * _U(rows)) >> _HALF).astype(np.int64) == here
-        return ((np.where(by_first, first, second) * _U(len(self.larger.keys))) >> _HALF).astype(np.int64)
+        first, second = _halves_of(keys)
+        by_first = (first * _U(rows) >> _HALF).view(np.int64) == here
+        return (np.where(by_first, first, second) * _U(len(self.larger.keys)) >> _HALF).view(np.int64)
 
     def _free_slots(self, rows: Ints) -> tuple[Ints, Ints]:
         """Of rows in their order, each as often as keys want it: which keys have room there, and their flat slots."""
