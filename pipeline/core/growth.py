@@ -107,11 +107,12 @@ class Growth:
         if not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         first, last = int(rows[0]), int(rows[-1])
-        taken = (self.larger.keys[first : last + 1] != 0).sum(1)
-        some = np.flatnonzero(taken)
+        taken = self.larger.keys[first : last + 1] != 0
+        room = SLOTS - np.bitwise_count(taken.view(np.uint64)[:, 0])
+        some = np.flatnonzero(room < SLOTS)
         by_room = np.tile(np.arange(SLOTS), (last + 1 - first, 1))
-        by_room[some] = np.argsort(self.larger.keys[first + some] != 0, axis=1, kind="stable")  # free slots first
+        by_room[some] = np.argsort(taken[some], axis=1, kind="stable")  # free slots first
         opens = np.append(True, rows[1:] != rows[:-1])
         rank = np.arange(len(rows)) - np.flatnonzero(opens)[np.cumsum(opens) - 1]
-        placed = np.flatnonzero(rank < SLOTS - taken[rows - first])
+        placed = np.flatnonzero(rank < room[rows - first])
         return placed, rows[placed] * SLOTS + by_room[rows[placed] - first, rank[placed]]

@@ -32,6 +32,7 @@ _MOVED_SHARES = 64  # calls in which a large table is moved
 _MOVED_ROWS_PER_KEY = 2.7  # inserted
 _SWEPT_SHARES = 64  # calls in which a large table is swept
 _ALL_ROWS = 1 << 40
+_ONE = np.uint64(1)
 _FREE: Hashes = np.zeros(1, np.uint64)
 _NO_SLOTS: Ints = np.zeros(0, np.int64)
 _NO_SWEEP = -1  # in a snapshot
@@ -164,22 +165,32 @@ class HashTable:
         """The slots of rows: `take` copies a row at once, an index by an array slot by slot, at four times the cost."""
         return self.keys.take(rows, axis=0)
 
+    def _free_in(self, rows: Ints) -> Hashes:
+        """Which slots of rows are free: a number for each row, a byte of it for each slot, 1 where that is free."""
+        return (self._rows(rows) == 0).view(np.uint64)[..., 0]
+
     def _place(self, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> tuple[Ints, Ints]:
         """One key for each row at most; returns which keys found a place, and their flat slots."""
         rows = rows_of(keys, len(self.keys))
-        free = self._rows(rows) == 0
-        room = _count(free)
-        i = np.arange(len(keys))
-        side = (room[:, 1] > room[:, 0]).astype(np.int64)
-        row = rows[i, side]
-        placed = np.flatnonzero(_first_of_row(row) & (room[i, side] > 0))
-        slots = row[placed] * SLOTS + free[placed, side[placed]].argmax(1)
-        self._write(slots, keys[placed], {name: column[placed] for name, column in values.items()})
+        free = self._free_in(rows)
+        room = np.bitwise_count(free)
+        is_second = room[:, 1] > room[:, 0]
+        row, free = (np.where(is_second, both[:, 1], both[:, 0]) for both in (rows, free))
+        placed = np.flatnonzero(free)
+        slots = row[placed] * SLOTS + _first(free[placed])
+        self._set(self.keys, slots, keys[placed])
+        has_it = self.keys.reshape(-1)[slots] == keys[placed]  # where several wanted one slot, the last one
+        placed, slots = placed[has_it], slots[has_it]
+        self._write_beside(slots, keys[placed], {name: column[placed] for name, column in values.items()})
         return placed, slots
 
     def _write(self, slots: Ints, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> None:
         """Put keys that are nowhere into free slots."""
         self._set(self.keys, slots, keys)
+        self._write_beside(slots, keys, values)
+
+    def _write_beside(self, slots: Ints, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """What stands beside keys that were put into free slots just now."""
         for name, column in values.items():
             self._set(self.fields[name], slots, column)
         if self._growth is not None and len(moved := np.flatnonzero(self._growth.has_moved(slots))):
@@ -191,7 +202,7 @@ class HashTable:
         slots = home * SLOTS + np.tile(np.arange(SLOTS), 2 * len(keys))
         rows = rows_of(self.keys.reshape(-1)[slots], len(self.keys))
         other = np.where(rows[:, 0] == home, rows[:, 1], rows[:, 0])
-        room = _count(self._rows(other) == 0)
+        room = np.bitwise_count(self._free_in(other))
         best = room.reshape(len(keys), -1).argmax(1) + np.arange(len(keys)) * 2 * SLOTS
         best = best[room[best] > 0]
         best = best[np.unique(slots[best], return_index=True)[1]]
@@ -202,7 +213,7 @@ class HashTable:
         lives = self.keys.reshape(-1)[was]
         values = {name: column.reshape(-1)[was] for name, column in self.fields.items()}
         self._free(was)
-        becomes = other[best] * SLOTS + (self._rows(other[best]) == 0).argmax(1)
+        becomes = other[best] * SLOTS + _first(self._free_in(other[best]))
         self._write(becomes, lives, values)
         if self.swept is not None:
             self.missed = np.union1d(self.missed, becomes[(becomes < self.swept * SLOTS) & (was >= self.swept * SLOTS)])
@@ -247,16 +258,6 @@ class HashTable:
         self.keys, self.fields, self._growth = larger.keys, larger.fields, larger._growth
 
 
-def _count(slots: Mask) -> npt.NDArray[np.uint8]:
-    """How many slots of each row are true: the eight bytes of a row as one number."""
-    return np.bitwise_count(slots.view(np.uint64)[..., 0])
-
-
-def _first_of_row(row: Ints) -> Mask:
-    """One key of each row."""
-    order = np.argsort(row)
-    ranked = row[order]
-    opens = np.append(True, ranked[1:] != ranked[:-1])[: len(row)]
-    mine: Mask = np.empty(len(row), bool)
-    mine[order] = opens
-    return mine
+def _first(free: Hashes) -> npt.NDArray[np.uint8]:
+    """The first free slot of rows that have one: how many bytes are below the lowest bit."""
+    return np.bitwise_count((free & -free) - _ONE) >> 3
