@@ -212,7 +212,7 @@ class Lane:
         self._last = link.id
         record = decode(value)[1]
         size = footprint.waiting(record, len(value))
-        self._add(_Item(offset, link.id, record, size, footprint.decompressed(record.events)), now)
+        self._add(_Item(offset, link.id, record, size, record.events_size), now)
 
     def due(self, now: float) -> bool:
         """Whether a range can be cut, or one is open."""

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from connectors.clickhouse import nulls
 from pipeline.core.event_schema import EVENTS
-from pipeline.core.record import Record
+from pipeline.core.record import Damaged, Record
+from pipeline.core.rows import open_rows
 
 PERSONS_PER_RECORD = 65_536  # versions that one journal record may give; see `_version`
 
@@ -150,7 +151,7 @@ def translate(partition: int, decided: Sequence[Decided]) -> dict[str, Content]:
     """What a range of valid records inserts, in the order of insertion; tables without a row are left out.
 
     Raises:
-        UnreadableRows: events in a layout that this program does not know.
+        UnreadableRows: events that are damaged, or in a layout that this program does not know.
     """
     return {name: _content(table) for name, table in tables(partition, decided).items()}
 
@@ -159,7 +160,7 @@ def tables(partition: int, decided: Sequence[Decided]) -> dict[str, pa.Table]:
     """The rows of a range of valid records, as `translate` sends them.
 
     Raises:
-        UnreadableRows: events in a layout that this program does not know.
+        UnreadableRows: events that are damaged, or in a layout that this program does not know.
     """
     ends = [(partition, d.offset + 1) for d in decided[-1:]]
     found = {
@@ -199,14 +200,18 @@ def _events(partition: int, decided: Sequence[Decided]) -> pa.Table:
 
 
 def _read_events(partition: int, decided: Decided) -> pa.Table:
-    with pa.ipc.open_stream(decided.record.events) as reader:
-        if reader.schema.names != EVENTS.names:
-            differ = sorted(set(reader.schema.names) ^ set(EVENTS.names))
-            raise UnreadableRows(
-                f"journal partition {partition}, offset {decided.offset}: its events have other columns than this tally"
-                f" knows ({', '.join(differ) or 'in another order'}): run the version that wrote them, or a newer one"
-            )
-        table = reader.read_all().cast(EVENTS)
+    place = f"journal partition {partition}, offset {decided.offset}"
+    try:
+        reader = open_rows(decided.record)
+    except Damaged as error:
+        raise UnreadableRows(f"{place}: {error}") from None
+    if reader.schema.names != EVENTS.names:
+        differ = sorted(set(reader.schema.names) ^ set(EVENTS.names))
+        raise UnreadableRows(
+            f"{place}: its events have other columns than this tally knows ({', '.join(differ) or 'in another order'}):"
+            " run the version that wrote them, or a newer one"
+        )
+    table = reader.read_all().cast(EVENTS)
     n = table.num_rows
     own = pa.repeat(pa.scalar(partition, pa.uint16()), n)
     offset = pa.repeat(pa.scalar(decided.offset, pa.uint64()), n)

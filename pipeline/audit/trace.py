@@ -20,6 +20,7 @@ from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import Scope
 from pipeline.audit.sums import day
 from pipeline.core.record import Record, decode
+from pipeline.core.rows import open_rows
 from pipeline.core.window import DAY_US
 from pipeline.journal.ports import Place, Session
 
@@ -138,7 +139,7 @@ class Trace:
 def rendered(record: Record) -> Iterator[Texts]:
     """A record's raw rows as ClickHouse writes them: its events, then its dead letters."""
     if record.events:
-        with pa.ipc.open_stream(record.events) as reader:
+        with open_rows(record) as reader:
             table = reader.read_all()
         columns = [_text(table[name]).to_pylist() for name in recount.TRACED["events"]]
         yield from zip(["events"] * table.num_rows, *columns, strict=True)

@@ -89,7 +89,7 @@ def decide(state: State, slabs: Sequence[Slab], context: Context, refused: str =
         plans=book.new_plans(),
         forecasts=book.forecasts(),
         alerts=book.alerts(),
-        events=rows,
+        **rows._asdict(),
         rejects=rejects(batch, events, batch.faults + sifted.faults.found),
         duplicates=duplicates(events, sifted.copies, sifted.remembered),
     )

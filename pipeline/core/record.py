@@ -21,7 +21,7 @@ from pipeline.core.forecast import Forecast
 from pipeline.core.framing import FRAME_BYTES, frame, schema_id_of
 from pipeline.core.hashing import Hashes
 
-FORMAT = 4
+FORMAT = 5
 SCHEMA_ID = schemas.ids()["journal.v1.avsc"]
 HEAD_BYTES_MAX = FRAME_BYTES + 30  # three varints of ten bytes at most
 RAW_BYTES_MAX = 64 * 1024  # of a reject's value kept in the journal; `detail` has the digest, the origin finds the rest
@@ -148,7 +148,8 @@ class Duplicates(NamedTuple):
 class Record:
     """One decided batch. `identities`, `payloads` and `origins` have one row per remembered event.
 
-    `runs`: see the layout. `topics` and `partitions` are the writer's: the core knows nothing of them.
+    `runs`: see the layout; `events`, `events_size`: see `rows`. `topics` and `partitions` are the writer's: the core
+    knows nothing of them.
     """
 
     rules: Rules
@@ -167,6 +168,7 @@ class Record:
     forecasts: list[Forecast] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     events: bytes = b""
+    events_size: int = 0
     rejects: list[Rejected] = field(default_factory=list)
     duplicates: list[Duplicates] = field(default_factory=list)
     runs: bool = False
@@ -197,7 +199,7 @@ _LISTS: dict[str, type[Any]] = {
     "allowance": Allowance, "plans": Plan, "forecasts": Forecast, "alerts": Alert, "rejects": Rejected,
     "duplicates": Duplicates,
 }  # fmt: skip
-_AS_THEY_ARE = ("stream_time", "runs", "topics", "partitions", "events")
+_AS_THEY_ARE = ("stream_time", "runs", "topics", "partitions", "events", "events_size")
 _HASHES = frozenset({"id", "prev", "identity", "plan", "seed_fingerprint"})  # unsigned here, two's complement in Avro
 _SCHEMA: Any = fastavro.parse_schema(schemas.avro("journal.v1.avsc"))
 _FIELDS: list[str] = [one["name"] for one in _SCHEMA["fields"]]

@@ -1,13 +1,14 @@
 """The rows that the sink inserts: accepted events with their decisions, then correction rows.
 
-In:   accepted rows and what was decided about them.  Out: one Arrow IPC stream. A fold never opens it.
+In:   accepted rows and what was decided about them.  Out: an Arrow IPC stream in a zstd frame. A fold never opens it.
+One frame, since Arrow's own compression makes one of each of 47 buffers, which takes 0.9 ms more a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,13 @@ from pipeline.core.event_schema import EVENTS, UTC_MS, UTC_S, UTC_US
 from pipeline.core.facts import CLICK, LINK_CLICK, OPEN, VENDOR
 from pipeline.core.hashing import Ints
 from pipeline.core.origins import offsets_of, topics_of
-from pipeline.core.record import Label
+from pipeline.core.record import Damaged, Label, Record
 from pipeline.core.uniques import Facts
 from pipeline.core.vocabulary import CONTACT_STATE, TOPICS
 
 _TOPICS = pa.array(TOPICS)
 _VERBS = {OPEN: "opened", CLICK: "clicked", LINK_CLICK: "clicked"}
-_IPC = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+_ZSTD = "zstd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,38 @@ class Decided:
     cycle_start: Ints
 
 
-def encode_rows(accepted: Accepted, decided: Decided, corrections: pa.RecordBatch | None) -> bytes:
-    """The Arrow IPC stream of a journal record's `events`, zstd: accepted events, then correction rows."""
+class Rows(NamedTuple):
+    """A record's `events`, and the bytes that they become."""
+
+    events: bytes
+    events_size: int
+
+
+def encode_rows(accepted: Accepted, decided: Decided, corrections: pa.RecordBatch | None) -> Rows:
+    """Accepted events, then correction rows."""
+    return packed(EVENTS, [_events(accepted, decided), *([] if corrections is None else [corrections])])
+
+
+def packed(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Rows:
+    """Rows as a journal record has them."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, EVENTS, options=_IPC) as writer:
-        writer.write_batch(_events(accepted, decided))
-        if corrections is not None:
-            writer.write_batch(corrections)
-    stream: bytes = sink.getvalue().to_pybytes()
-    return stream
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    stream = sink.getvalue()
+    return Rows(pa.compress(stream, _ZSTD, asbytes=True), stream.size)
+
+
+def open_rows(record: Record) -> pa.RecordBatchStreamReader:
+    """The rows of a record that has some.
+
+    Raises:
+        Damaged: they cannot be read.
+    """
+    try:
+        return pa.ipc.open_stream(pa.decompress(record.events, record.events_size, _ZSTD))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Damaged(f"the events of a journal record are damaged: {type(error).__name__}") from None
 
 
 def _events(accepted: Accepted, decided: Decided) -> pa.RecordBatch:

@@ -167,7 +167,8 @@ class HashTable:
 
     def _free_in(self, rows: Ints) -> Hashes:
         """Which slots of rows are free: a number for each row, a byte of it for each slot, 1 where that is free."""
-        return (self._rows(rows) == 0).view(np.uint64)[..., 0]
+        free: Hashes = (self._rows(rows) == 0).view(np.uint64)[..., 0]
+        return free
 
     def _place(self, keys: Hashes, values: Mapping[str, npt.NDArray[Any]]) -> tuple[Ints, Ints]:
         """One key for each row at most; returns which keys found a place, and their flat slots."""
@@ -175,7 +176,7 @@ class HashTable:
         free = self._free_in(rows)
         room = np.bitwise_count(free)
         is_second = room[:, 1] > room[:, 0]
-        row, free = (np.where(is_second, both[:, 1], both[:, 0]) for both in (rows, free))
+        row, free = np.where(is_second, rows[:, 1], rows[:, 0]), np.where(is_second, free[:, 1], free[:, 0])
         placed = np.flatnonzero(free)
         slots = row[placed] * SLOTS + _first(free[placed])
         self._set(self.keys, slots, keys[placed])
@@ -258,6 +259,7 @@ class HashTable:
         self.keys, self.fields, self._growth = larger.keys, larger.fields, larger._growth
 
 
-def _first(free: Hashes) -> npt.NDArray[np.uint8]:
+def _first(free: Hashes) -> Ints:
     """The first free slot of rows that have one: how many bytes are below the lowest bit."""
-    return np.bitwise_count((free & -free) - _ONE) >> 3
+    first: Ints = (np.bitwise_count((free & -free) - _ONE) >> 3).astype(np.int64)
+    return first

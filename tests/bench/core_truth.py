@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.decode import payload
 from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Record
+from pipeline.core.rows import open_rows
 from tests.bench.core_traffic import Sent
 from tests.events import SCHEMA_IDS, SCHEMAS, kind_of
 from tests.oracle.history import Event
@@ -60,7 +60,7 @@ class Recount:
 
     def hear(self, record: Record) -> None:
         """What a journal record says."""
-        rows = pa.ipc.open_stream(record.events).read_all()
+        rows = open_rows(record).read_all()
         uniques = sum(pc.sum(rows[name]).as_py() or 0 for name in _UNIQUES)
         duplicates = sum(d.events for d in record.duplicates)
         said = Fates(record.read, record.accepted, duplicates, len(record.rejects), uniques)

@@ -21,6 +21,7 @@ from connectors.clickhouse.service import Service
 from connectors.clickhouse.statements import quoted
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
+from pipeline.core.rows import Rows, packed
 
 RULES = journal.Rules(1, 7, 5, 90, 50, 1)
 VERBS = np.array(["sent", "delivered", "delivered", "opened", "opened", "clicked", "proxy_opened", "soft_bounced"])
@@ -131,11 +132,11 @@ def _record(rng: np.random.Generator, partition: int, rows: int, offset: int, to
         identities=rng.integers(0, 1 << 63, rows, np.uint64),
         payloads=rng.integers(0, 1 << 63, rows, np.uint64),
         origins=np.arange(rows, dtype=np.uint64),
-        events=_events(rng, partition, rows, offset, totals),
+        **_events(rng, partition, rows, offset, totals)._asdict(),
     )
 
 
-def _events(rng: np.random.Generator, partition: int, n: int, offset: int, totals: Totals) -> bytes:
+def _events(rng: np.random.Generator, partition: int, n: int, offset: int, totals: Totals) -> Rows:
     """Rows of `n` emails, two properties each; late by an hour on average, by a day at most."""
     profile, message = rng.integers(0, PROFILES, n), rng.integers(0, MESSAGES, n)
     verb = VERBS[rng.integers(0, len(VERBS), n)]
@@ -175,7 +176,7 @@ def _events(rng: np.random.Generator, partition: int, n: int, offset: int, total
         "origin_topic": ["events.email"] * n,
         "origin_offset": np.arange(offset, offset + n, dtype=np.uint64),
     }
-    return _stream(columns)
+    return _packed(columns)
 
 
 def _properties(profile: np.ndarray) -> pa.Array:
@@ -186,12 +187,9 @@ def _properties(profile: np.ndarray) -> pa.Array:
     return pa.MapArray.from_arrays(np.arange(n + 1, dtype=np.int32) * 2, keys, pa.array(values, pa.string()))
 
 
-def _stream(columns: dict[str, object]) -> bytes:
+def _packed(columns: dict[str, object]) -> Rows:
     arrays = {name: column if isinstance(column, pa.Array) else pa.array(column) for name, column in columns.items()}
-    out = pa.BufferOutputStream()
-    with pa.ipc.new_stream(out, EVENTS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(pa.table(arrays).cast(EVENTS).combine_chunks())
-    return bytes(out.getvalue())
+    return packed(EVENTS, pa.table(arrays).cast(EVENTS).combine_chunks().to_batches())
 
 
 def _count(

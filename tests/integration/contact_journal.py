@@ -13,7 +13,7 @@ from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.vocabulary import CHANNELS
 from tests.integration.sink_journal import RULES, Row
-from tests.integration.sink_values import stream
+from tests.integration.sink_values import packed_events
 
 BEGIN = datetime(2026, 2, 27, 23, 59, tzinfo=UTC)  # a month ends among the events: two parts an insert
 ALONE_MAX = 3  # sheets asked for one by one: each takes some 100 ms
@@ -71,7 +71,7 @@ class Account:
             0,
             [journal.Source("events.email", 0, len(events), len(events))],
             persons=[journal.Person(self._name, profile, person) for profile, person in (persons or {}).items()],
-            events=stream([e | {"account_id": self._name} for e in events]) if events else b"",
+            **packed_events([e | {"account_id": self._name} for e in events]),
         )
         told = (rows.translate(0, [rows.Decided(offset, record)]), statements.token(0, offset, offset))
         self.insert(*told)

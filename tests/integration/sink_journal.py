@@ -17,7 +17,7 @@ from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.forecast import Forecast
 from pipeline.core.window import DAY_US
-from tests.integration.sink_values import stream
+from tests.integration.sink_values import packed_events
 
 RULES = journal.Rules(1, 7, 5, 90, 50, 1)
 BEGIN = datetime(2026, 1, 25, tzinfo=UTC)  # a month ends among the events: two parts an insert
@@ -136,7 +136,7 @@ class Partition:
             plans=[self._plan(account) for account, _ in sorted(cycles) if self._is_new(account)],
             forecasts=[self._forecast(*cycle) for cycle in sorted(cycles)],
             alerts=alerts,
-            events=stream(rows),
+            **packed_events(rows),
             rejects=rejects,
             duplicates=[journal.Duplicates(*key, count) for key, count in sorted(duplicates.items())],
         )

@@ -9,14 +9,12 @@ import pyarrow as pa
 
 from pipeline.core import record as journal
 from pipeline.core.event_schema import EVENTS
+from pipeline.core.rows import packed
 
 
-def stream(rows: list[dict[str, Any]]) -> bytes:
-    """Rows as a record carries them."""
-    out = pa.BufferOutputStream()
-    with pa.ipc.new_stream(out, EVENTS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, schema=EVENTS))
-    return bytes(out.getvalue())
+def packed_events(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows as a record carries them: its fields."""
+    return packed(EVENTS, pa.Table.from_pylist(rows, schema=EVENTS).to_batches())._asdict()
 
 
 def chained(records: list[journal.Record], chance: random.Random, last: int = 0) -> list[bytes]:

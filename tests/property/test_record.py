@@ -82,6 +82,7 @@ def records(draw: Any) -> Record:
         forecasts=draw(st.lists(forecasts, **few)),
         alerts=draw(st.lists(alerts, **few)),
         events=draw(st.binary(max_size=40)),
+        events_size=draw(st.integers(0, (1 << 63) - 1)),
         rejects=draw(
             st.lists(st.builds(Rejected, text, i64, i64, text, text, text, st.binary(max_size=9), i64), **few)
         ),

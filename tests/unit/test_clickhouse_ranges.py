@@ -89,7 +89,7 @@ def test_a_range_takes_no_more_records_than_may_be_rows_at_a_time(monkeypatch: p
     chance = random.Random(7)
     records = list(Partition(0, chance).records(6, 10))
     values = [encode(one, Link(n + 1, n, "w")) for n, one in enumerate(records)]
-    first, second = (footprint.decompressed(one.events) for one in records[:2])
+    first, second = (one.events_size for one in records[:2])
     monkeypatch.setattr(ranges, "RANGE_ROWS_BYTES_MAX", first + second)
     found = lane(limits=Limits(rows=10_000, size=1 << 30, linger_seconds=60))
     found.take(0, values[0], 0.0)

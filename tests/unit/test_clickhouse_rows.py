@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from connectors.clickhouse.rows import PERSONS_PER_RECORD, TABLES, Decided, UnreadableRows, tables, translate
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.record import Allowance, Person, Record
+from pipeline.core.rows import open_rows, packed
 from tests.integration.sink_journal import RULES, Partition
 
 
@@ -37,7 +38,7 @@ def test_every_row_says_the_journal_record_that_decided_it() -> None:
 
 def test_events_keep_their_columns_and_order() -> None:
     found = decided(1)
-    expected = pa.concat_tables([pa.ipc.open_stream(d.record.events).read_all() for d in found])
+    expected = pa.concat_tables([open_rows(d.record).read_all() for d in found])
     assert tables(2, found)["events"].select(EVENTS.names).equals(expected)
 
 
@@ -64,10 +65,7 @@ def test_what_a_source_does_not_give_is_sent_as_the_default_that_clickhouse_woul
         "attributes": [("k", "v")],
     }
     columns = [pa.array([values.get(f.name)] * given + [None] * (2 - given), f.type) for f in EVENTS]
-    out = pa.BufferOutputStream()
-    with pa.ipc.new_stream(out, EVENTS) as writer:
-        writer.write_table(pa.table(columns, schema=EVENTS))
-    record = Record(RULES, 0, [], events=out.getvalue().to_pybytes())
+    record = Record(RULES, 0, [], **packed(EVENTS, [pa.record_batch(columns, schema=EVENTS)])._asdict())
     sent = pa.ipc.open_stream(translate(2, [Decided(0, record)])["events"].stream).read_all()
     for name, default in defaults.items():
         found = [default if value is None else value for value in sent[name].to_pylist()]
@@ -123,11 +121,8 @@ def test_an_account_without_a_plan_has_no_allowance() -> None:
 
 
 def test_events_with_other_columns_are_refused_with_their_place_and_names() -> None:
-    out = pa.BufferOutputStream()
-    with pa.ipc.new_stream(out, pa.schema([*EVENTS, ("mood", pa.string())])) as writer:
-        writer.write_table(
-            pa.table([*([None] for _ in EVENTS), ["good"]], schema=pa.schema([*EVENTS, ("mood", pa.string())]))
-        )
-    record = dataclasses.replace(with_persons(1), events=out.getvalue().to_pybytes())
+    schema = pa.schema([*EVENTS, ("mood", pa.string())])
+    events = packed(schema, [pa.record_batch([*(pa.nulls(1, f.type) for f in EVENTS), ["good"]], schema=schema)])
+    record = dataclasses.replace(with_persons(1), **events._asdict())
     with pytest.raises(UnreadableRows, match=r"partition 2, offset 9: .*\(mood\): run the version"):
         tables(2, [Decided(9, record)])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+import dataclasses
+from typing import Any
+
+import pytest
 
 from pipeline.core.event_schema import EVENTS
+from pipeline.core.record import Damaged
+from pipeline.core.rows import open_rows
 from tests.events import NOON_MS, NOON_US, event, merge
 from tests.partition import Partition, corrections_of, events_of
 
@@ -74,7 +79,21 @@ def test_a_test_is_marked() -> None:
 
 def test_the_stream_has_the_agreed_schema_also_where_nothing_was_accepted() -> None:
     for record in (Partition().send(event("email_exploded")), Partition().send(event("email_sent"))):
-        assert pa.ipc.open_stream(record.events).schema.equals(EVENTS)
+        assert open_rows(record).schema.equals(EVENTS)
+
+
+def test_a_record_says_what_its_events_take_once_they_are_read() -> None:
+    record = Partition().send(event("email_sent"), event("sms_sent"))
+    with open_rows(record) as reader:
+        table = reader.read_all()
+    assert table.get_total_buffer_size() <= record.events_size < table.get_total_buffer_size() + 20_000
+
+
+@pytest.mark.parametrize("damage", [{"events_size": 1}, {"events_size": 1 << 20}, {"events": b"\0" * 100}])
+def test_events_that_are_damaged_are_told(damage: dict[str, Any]) -> None:
+    record = dataclasses.replace(Partition().send(event("email_sent")), **damage)
+    with pytest.raises(Damaged, match="the events of a journal record are damaged: OSError"):
+        open_rows(record)
 
 
 def test_batches_of_every_topic_at_once_are_one_set_of_rows() -> None:
