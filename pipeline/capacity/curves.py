@@ -1,6 +1,7 @@
 """What depends on the load, from the loads at which it was measured: straight lines between them. Pure.
 
 At a load that was measured the value is the measured one, so that a plan and docs/benchmarks.md cannot differ there.
+Where another load lies is said: beyond the last one measured a latency is not known, and cores are a backlog's.
 """
 
 from __future__ import annotations
@@ -38,10 +39,30 @@ class Curve:
 
     def at(self, load: float) -> float:
         """The value at a load."""
-        if load > self.loads[-1]:
-            return self.values[-1] + (load - self.loads[-1]) * self.slope
+        if load > self.last:
+            return self.values[-1] + (load - self.last) * self.slope
         first, second, share = self.between(load)
         return self.values[first] * (1 - share) + self.values[second] * share
+
+    @property
+    def last(self) -> float:
+        """The largest load that was measured."""
+        return self.loads[-1]
+
+    def place(self, load: float) -> str:
+        """Where a load lies among those that were measured, in words."""
+        if load > self.last:
+            return f"beyond the {self.last:,.0f} that were measured, at what an event on a backlog costs"
+        if load < self.loads[0]:
+            return f"below the {self.loads[0]:,.0f} that were measured, as much as there"
+        if load in self.loads:
+            return "as was measured"
+        return "on a straight line between the loads that were measured"
+
+    def least(self, low: float, high: float) -> float:
+        """The least value from one load to another: at one of them, or at one that was measured."""
+        within = (value for load, value in zip(self.loads, self.values, strict=True) if low < load < high)
+        return min(self.at(low), self.at(high), *within)
 
     def between(self, load: float) -> tuple[int, int, float]:
         """The points around a load, and how far it is from the first to the second: 0 to 1."""

@@ -1,24 +1,26 @@
-"""Of a plan that is not possible: which option would make it so, and with which value. Pure.
+"""Of a plan that is not possible: which options would make it so, and with which values. Pure.
 
-Each value was tried: with it alone, the rest as given, the plan is feasible. What no one option mends is told with
-those that must be changed together with it.
+Each was tried: an option alone, the rest as given, or several together, and the plan is possible with them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
+from pipeline.capacity.curves import Costs
 from pipeline.capacity.figures import Figures
 from pipeline.capacity.load import Load
-from pipeline.capacity.needs import Needs, needs
+from pipeline.capacity.options import MEMORY_GIB_MAX, OPTIONS, ROOMIER, Option
+from pipeline.capacity.plan import plan_of, possible
 
-ROOMIER = 1.25  # times the memory that just does: usually far fewer workers
-MEMORY_GIB_MAX = 100_000  # of the option
+PROBES = 4  # values of an option that are tried before the nearest one is looked for
+HURT = ("--peak-factor", "--accounts")  # far from what was given these may break what they do not mend
+MEMORY = OPTIONS[0]
+LATENCY, FRESHNESS = "--latency", "--freshness"
 _T = TypeVar("_T", int, float)
-HEADROOMS = tuple(n / 20 for n in range(18, -1, -1))
 
 
 class Lever(NamedTuple):
@@ -32,75 +34,128 @@ class Lever(NamedTuple):
 class Levers(NamedTuple):
     """Options that must be changed whatever else is; options of which, beside those, each alone does.
 
-    `open`: the musts alone do not make the plan feasible.
+    `together`: where none alone does, several that do together, none of which is spare. `open`: the musts alone do
+    not make the plan possible.
     """
 
     musts: list[Lever]
     each: list[Lever]
+    together: list[Lever]
     open: bool
 
 
 def levers(load: Load, figures: Figures) -> Levers:
-    """What makes a plan feasible that is not.
+    """What makes a plan possible that is not.
 
     Raises:
         NotMeasured: a figure is missing.
     """
-    musts = [*_musts(load, needs(load, figures))]
-    base = replace(load, **{_FIELDS[one.option]: one.value for one in musts})  # type: ignore[arg-type]
-    if needs(base, figures).feasible:
-        return Levers(musts, [], open=False)
-    return Levers(musts, [*_each(base, figures)], open=True)
+    musts, base = _musts(load, figures)
+    if musts and possible(base, figures):
+        return Levers(musts, [], [], open=False)
+    options = [one for one in OPTIONS if one.name not in {must.option for must in musts}]
+    each = [*_each(base, figures, options)]
+    together = [] if each else _together(base, figures, options)
+    if len(together) == 1:  # alone after all, though none of its first values did
+        return Levers(musts, together, [], open=True)
+    return Levers(musts, each, together, open=True)
 
 
-_FIELDS = {"--latency": "latency_ms", "--freshness": "freshness_s"}
+def _musts(load: Load, figures: Figures) -> tuple[list[Lever], Load]:
+    """What no fleet keeps, whatever it carries, and the load with what was measured in its place."""
+    found, base, costs = [], load, Costs.of(figures)
+    if (p99 := figures.of("freshness_p99")) > load.freshness_s:
+        base = replace(base, freshness_s=math.ceil(p99 * 10) / 10)
+        found.append(Lever(FRESHNESS, base.freshness_s, "s, the shortest measured"))
+    if load.latency_ms is not None and costs.latency is not None and load.latency_ms < min(costs.latency.values):
+        base = replace(base, latency_ms=math.ceil(max(costs.latency.values)))
+        told = "ms, the longest measured"
+        if possible(base, figures):
+            least = range(math.ceil(min(costs.latency.values)), math.ceil(max(costs.latency.values)) + 1)
+            ms = _nearest(least, lambda one: possible(replace(base, latency_ms=one), figures))
+            base, told = replace(base, latency_ms=ms), "ms, which that plan keeps"
+        assert base.latency_ms is not None, "it is what was measured"
+        found.insert(0, Lever(LATENCY, base.latency_ms, told))
+    return found, base
 
 
-def _musts(load: Load, found: Needs) -> Iterator[Lever]:
-    costs, p99 = found.plan.costs, found.plan.fleet.latency(load, found.plan.costs)
-    if load.latency_ms is not None and costs.latency is not None and p99 > load.latency_ms:
-        others = len(found.limits) > 1
-        worst = max(costs.latency.values) if others else p99
-        yield Lever(
-            "--latency", math.ceil(worst), "ms, the longest measured" if others else "ms, which this plan keeps"
-        )
-    if found.plan.sinks.freshness > load.freshness_s:
-        yield Lever("--freshness", math.ceil(found.plan.sinks.freshness * 10) / 10, "s, which this plan keeps")
+def _each(base: Load, figures: Figures, options: Iterable[Option]) -> Iterator[Lever]:
+    """The options of which each alone does; of the memory a roomier one too."""
+    for option in options:
+        value = _value(base, figures, option)
+        if value is None:
+            continue
+        yield _lever(base, figures, option, value)
+        roomier = math.ceil(ROOMIER * value)
+        if option is MEMORY and roomier <= MEMORY_GIB_MAX and possible(_with(base, option, roomier), figures):
+            yield _lever(base, figures, option, roomier)
 
 
-def _each(load: Load, figures: Figures) -> Iterator[Lever]:
-    def does(**changed: float) -> bool:
-        return needs(replace(load, **changed), figures).feasible  # type: ignore[arg-type]
-
-    memory = math.ceil(needs(load, figures).plan.memory)
-    for gib in (memory, math.ceil(ROOMIER * memory)):
-        if load.worker_memory_gib < gib <= MEMORY_GIB_MAX and does(worker_memory_gib=gib):
-            workers = needs(replace(load, worker_memory_gib=gib), figures).plan.fleet.run
-            yield Lever("--worker-memory", gib, f"GiB, with {workers:,} workers")
-    share = _first(_shares(load), lambda one: does(largest_account=one))
-    if share is not None:
-        yield Lever("--largest-account", share, "of all events: give the largest account several account ids")
-    days = _first(range(load.remember_days - 1, 0, -1), lambda one: does(remember_days=one))
-    if days is not None:
-        yield Lever("--remember-days", days, "days: rules.unique_days, after which an open is a new one")
-    free = _first([one for one in HEADROOMS if one < load.headroom], lambda one: does(headroom=one))
-    if free is not None:
-        yield Lever("--headroom", free, "of cores and disks that stays free")
-
-
-def _shares(load: Load) -> list[float]:
-    """Shares below that of the largest account, largest first, with one digit; never less than an even one."""
-    found = [n / 10**digits for digits in range(1, 10) for n in range(9, 0, -1)]
-    return [one for one in found if 1 / load.accounts <= one < load.largest]
+def _together(base: Load, figures: Figures, options: list[Option]) -> list[Lever]:
+    """Several that do together: all as far as they go, then without those that are spare, then as near as does."""
+    for without in (None, *HURT):
+        chosen = [one for one in options if one.name != without]
+        if possible(_far(base, figures, chosen), figures):
+            break
+    else:
+        return []
+    for option in reversed(chosen):
+        fewer = [one for one in chosen if one is not option]
+        if possible(_far(base, figures, fewer), figures):
+            chosen = fewer
+    load, kept = _far(base, figures, chosen), list[Option]()
+    for option in reversed(chosen):
+        given = replace(load, **{option.field: getattr(base, option.field)})
+        if possible(given, figures):  # spare beside the values that the others have now
+            load = given
+            continue
+        value = _value(given, figures, option)
+        load = load if value is None else _with(given, option, value)
+        kept.insert(0, option)
+    return [_lever(load, figures, one, getattr(load, one.field)) for one in kept]
 
 
-def _first(tried: Sequence[_T], does: Callable[[_T], bool]) -> _T | None:
-    """The first that does, where all behind it do as well."""
-    low, high = 0, len(tried)
+def _far(base: Load, figures: Figures, chosen: Iterable[Option]) -> Load:
+    """The load with each option as far as it goes: the accounts first, as the largest one's share goes by them."""
+    for option in sorted(chosen, key=lambda one: one.field != "accounts"):
+        if option is MEMORY:
+            base = replace(base, worker_memory_gib=MEMORY_GIB_MAX)  # sooner than the least that is behind it
+        elif values := option.values(base, figures):
+            base = _with(base, option, values[-1])
+    return base
+
+
+def _value(load: Load, figures: Figures, option: Option) -> float | None:
+    """The value of an option that does, the rest as it is: as near to the given one as was found."""
+    return _nearest(option.values(load, figures), lambda one: possible(_with(load, option, one), figures))
+
+
+def _with(load: Load, option: Option, value: float) -> Load:
+    return replace(load, **{option.field: value})  # type: ignore[arg-type]
+
+
+def _lever(load: Load, figures: Figures, option: Option, value: float) -> Lever:
+    changed = plan_of(_with(load, option, value), figures)
+    return Lever(option.name, value, option.means.format(workers=changed.fleet.run))
+
+
+def _nearest(values: Sequence[_T], does: Callable[[_T], bool]) -> _T | None:
+    """The first that does: of a few probes, the first; then as near as it does between that and the one before."""
+    last = len(values) - 1
+    low = 0
+    for probe in sorted({last * n // PROBES for n in range(PROBES + 1)}) if values else []:
+        if does(values[probe]):
+            return values[_first(low, probe, lambda at: does(values[at]))]
+        low = probe + 1
+    return None
+
+
+def _first(low: int, high: int, does: Callable[[int], bool]) -> int:
+    """The least of low to high, of which high is known to do, where all behind it do as well."""
     while low < high:
         middle = (low + high) // 2
-        if does(tried[middle]):
+        if does(middle):
             high = middle
         else:
             low = middle + 1
-    return tried[low] if low < len(tried) else None
+    return high

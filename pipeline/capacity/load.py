@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 SECONDS = 86_400
 
@@ -38,12 +39,17 @@ class Load:
         """Campaigns in a channel that have a unique: remembered for ever."""
         return self.campaigns or min(self.accounts, self.events_per_day) * self.retention_days
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """The largest account's share: never below an even one."""
         return max(self.largest_account, 1 / self.accounts)
 
-    @property
+    @cached_property
+    def other(self) -> float:
+        """The share of each account beside the largest: they have the rest evenly."""
+        return (1 - self.largest) / (self.accounts - 1) if self.accounts > 1 else 0.0
+
+    @cached_property
     def peak(self) -> float:
         """Events a second in the busiest minutes."""
         return self.events_per_day / SECONDS * self.peak_factor

@@ -13,9 +13,10 @@ from pipeline.capacity import limits
 from pipeline.capacity.curves import Costs, Curve
 from pipeline.capacity.digits import digits
 from pipeline.capacity.figures import Figures
-from pipeline.capacity.fleet import COPIES, MIB, Fleet, State, fleet_of, remembered
+from pipeline.capacity.fleet import COPIES, MIB, Fleet, State
 from pipeline.capacity.load import SECONDS, Load
-from pipeline.capacity.sinks import Sinks, insert_cores, sinks_of
+from pipeline.capacity.plan import Plan, plan_of
+from pipeline.capacity.sinks import Sinks, insert_cores
 
 SNAPSHOTS = 3  # on disk: the newest two and the one that is being written
 MEASURED_START = 10_000_000, 5_000_000  # identities and facts with which a start was measured (tests/bench/aims.py)
@@ -37,7 +38,7 @@ class Needs(NamedTuple):
     rows: list[Row]
     limits: list[str]
     notes: list[str]
-    plan: limits.Plan
+    plan: Plan
 
     @property
     def feasible(self) -> bool:
@@ -51,16 +52,14 @@ def needs(load: Load, figures: Figures) -> Needs:
     Raises:
         NotMeasured: a figure is missing.
     """
-    costs, state = Costs.of(figures), remembered(load, figures)
     if load.latency_ms is not None:
         figures.family("latency_p99")
-    fleet = fleet_of(load, figures, costs, state)
-    sinks = sinks_of(load, figures, fleet.partitions)
+    plan = plan_of(load, figures)
+    costs, state, fleet, sinks = plan.costs, plan.state, plan.fleet, plan.sinks
     peak = f"{load.events_per_day:,} events ÷ {SECONDS:,} s x {load.peak_factor:g}; the day's mean, and its peak"
     rows = [Row("peak", load.peak, "events/s", peak), *_workers(load, costs, fleet)]
     rows += [*_memory(load, figures, costs, fleet, state), *_kafka(load, figures, costs, fleet)]
     rows += _clickhouse(load, figures, sinks, fleet)
-    plan = limits.Plan(load, figures, costs, state, fleet, sinks)
     return Needs(rows, [*limits.broken(plan)], [*limits.notes(plan)], plan)
 
 
@@ -68,22 +67,35 @@ def _workers(load: Load, costs: Costs, fleet: Fleet) -> list[Row]:
     largest, other = fleet.rates(load)
     told = f"{fleet.needed:,} + 1; needed for {fleet.by}, and one that may be away; {load.use:.2f} of a core may be in "
     told += f"use: {load.headroom:.0%} headroom"
-    each = fleet.partitions // fleet.run
     first, rest = digits(costs.worker.at(largest)), digits(costs.worker.at(other))
-    cores = (
+    where, there = costs.worker.place(largest), costs.worker.place(other)
+    alone = (
         f"{first} cores + {fleet.most - 1} x {rest} cores; the partition of the largest account with {digits(largest)} "
-        f"events/s, and {fleet.most - 1} others with {digits(other)} each; between the loads that were measured"
+        "events/s"
     )
+    if fleet.most == 1:
+        cores = f"{first} cores; the partition of the largest account with {digits(largest)} events/s, {where}"
+    elif where == there:
+        cores = f"{alone}, and {fleet.most - 1} others with {digits(other)} each; {where}"
+    else:
+        cores = f"{alone}, {where}, and {fleet.most - 1} others with {digits(other)} each, {there}"
     rows = [
         Row("workers", fleet.run, "processes of a core", told),
-        Row("partitions of every topic", fleet.partitions, "partitions", f"{fleet.run:,} workers x {each}"),
+        Row("partitions of every topic", fleet.partitions, "partitions", _partitions(load, fleet)),
         Row("busiest worker while one is away", fleet.cores(load, costs), "cores at the peak", cores),
     ]
-    if costs.latency is not None:
-        rate = load.peak * fleet.busiest(load)
+    if costs.latency is not None and (rate := load.peak * fleet.busiest(load)) <= costs.latency.last:
         how = f"{_between(costs.latency, rate)}; at {digits(rate)} events/s"
         rows.append(Row("p99 of Kafka append to journal append", costs.latency.at(rate), "ms", how))
     return rows
+
+
+def _partitions(load: Load, fleet: Fleet) -> str:
+    each, rest = divmod(fleet.partitions, fleet.run)
+    if rest:
+        accounts = "accounts" if load.accounts > 1 else "account"
+        return f"{load.accounts:,} {accounts} x 1; an account lies in one partition"
+    return f"{fleet.run:,} workers x {each}"
 
 
 def _between(curve: Curve, load: float) -> str:
@@ -104,8 +116,9 @@ def _memory(load: Load, figures: Figures, costs: Costs, fleet: Fleet, state: Sta
     gib = f"{digits(state.size / GIB)} GiB"
     memory = (
         f"{fixed:,.0f} MiB + {gib} x ({digits(share)} + {COPIES} x {digits(largest)}); fixed with {fleet.most} "
-        f"partitions + its share of the state, the largest account's {digits(load.largest)} and {fleet.most} of "
-        f"{fleet.partitions:,} partitions of the rest + copies of the largest partition"
+        f"partitions + its share of the state, {fleet.accounts(load, fleet.most):,} of {load.accounts:,} accounts in "
+        f"{fleet.most} of {fleet.partitions:,} partitions, the largest with {digits(load.largest)} + copies of the "
+        "largest partition"
     )
     disk = f"{SNAPSHOTS} x {gib} x {digits(share)}; snapshots"
     return [
@@ -140,7 +153,7 @@ def _kafka(load: Load, figures: Figures, costs: Costs, fleet: Fleet) -> list[Row
     each = costs.broker.at(rate)
     told = (
         f"{fleet.partitions:,} partitions x {digits(each)} cores ÷ {digits(load.use)}; at {digits(rate)} events/s "
-        "each, producers and workers as measured with one broker; further copies come on top"
+        "each on the mean, producers and workers as measured with one broker; further copies come on top"
     )
     return [*rows, Row("cores of Kafka", fleet.partitions * each / load.use, "cores", told)]
 

@@ -12,20 +12,31 @@ from typing import NamedTuple
 
 from pipeline.capacity.digits import digits
 from pipeline.capacity.figures import Figures
+from pipeline.capacity.fleet import Fleet
 from pipeline.capacity.load import Load
 
 
 class Sinks(NamedTuple):
-    """How many carry the load while one is away, how many run, and p99 in seconds to the row in ClickHouse then."""
+    """How many carry the load while one is away, how many run, and what they do then.
+
+    `freshness`: p99 in seconds to the row in ClickHouse. `rows`: a second at the peak of the one that has most, and
+    `rows_max` that it may have.
+    """
 
     needed: int
     run: int
     by: str
     freshness: float
+    rows: float
+    rows_max: float
     how: str
 
+    def kept(self, load: Load) -> bool:
+        """Whether they take the rows of the peak and keep the freshness asked for."""
+        return self.rows <= self.rows_max and self.freshness <= load.freshness_s
 
-def sinks_of(load: Load, figures: Figures, partitions: int) -> Sinks:
+
+def sinks_of(load: Load, figures: Figures, fleet: Fleet) -> Sinks:
     """The fewest that take the rows of the peak and keep the freshness asked for, as near as was measured.
 
     Raises:
@@ -34,17 +45,25 @@ def sinks_of(load: Load, figures: Figures, partitions: int) -> Sinks:
     light = figures.by_name.get("freshness_p99")
     p99 = figures.of("freshness_p99")
     assert light is not None, "it has a value"
-    by_rows = math.ceil(load.peak / (figures.of("one_sink_rows_s") * load.use))
-    by_wait = math.ceil(partitions / max(light.partitions, light.partitions * load.freshness_s / p99))
-    needed = max(1, min(partitions, max(by_rows, by_wait)))
+    partitions, rows_max = fleet.partitions, figures.of("one_sink_rows_s") * load.use
+    by_rows = next(
+        (n for n in range(1, partitions) if _rows(load, fleet, n) <= rows_max),
+        partitions,
+    )
+    by_wait = math.ceil(partitions / max(light.partitions, math.floor(light.partitions * load.freshness_s / p99)))
+    needed = max(by_rows, by_wait)
     each = max(light.partitions, math.ceil(partitions / needed))
     how = (
         f"{p99:g} s x {each} ÷ {light.partitions}; measured with {light.partitions} partitions to a sink at "
         f"{light.rate:,g} events/s; a sink has {math.ceil(partitions / needed)} while one is away"
     )
-    return Sinks(
-        needed, needed + 1, "the rows" if by_rows > by_wait else "the freshness", p99 * each / light.partitions, how
-    )
+    by, rows = "the rows" if by_rows > by_wait else "the freshness", _rows(load, fleet, needed)
+    return Sinks(needed, needed + 1, by, p99 * each / light.partitions, rows, rows_max, how)
+
+
+def _rows(load: Load, fleet: Fleet, needed: int) -> float:
+    """Rows a second at the peak of the sink that has most, of so many that share the partitions."""
+    return load.peak * fleet.share(load, math.ceil(fleet.partitions / needed))
 
 
 def insert_cores(load: Load, figures: Figures, found: Sinks, partitions: int) -> tuple[float, str]:

@@ -25,7 +25,9 @@ def capacity(  # style: a command's options are its parameters
     peak_factor: Annotated[
         float, typer.Option(min=1, max=1_000, help="The busiest minutes against the day's mean.")
     ] = 4.0,
-    accounts: Annotated[int, typer.Option(parser=count(1, 10**9), metavar="N", help="Tenants.")] = 300,
+    accounts: Annotated[
+        int, typer.Option(parser=count(1, 10**9), metavar="N", help="Tenants: no more partitions are planned.")
+    ] = 300,
     largest_account: Annotated[
         float,
         typer.Option(parser=share(), metavar="SHARE", help="The largest tenant's share of all events: 0.1 or 10%."),
@@ -112,7 +114,7 @@ def capacity(  # style: a command's options are its parameters
         console.fail(str(error))
     if format_ is console.Format.JSON:
         mends = (
-            {part: [one._asdict() for one in getattr(would_do, part)] for part in ("musts", "each")}
+            {part: [one._asdict() for one in getattr(would_do, part)] for part in ("musts", "each", "together")}
             if would_do
             else None
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 COLUMNS = ("what", "needed", "how")
 NEAREST = "What comes nearest:"
 _LEAST = 0.01  # of a core, or an event in 100 seconds: less is nothing to plan
+_TEN = 9.95  # has two digits without a point
 _WHOLE = frozenset({"processes of a core", "partitions", "processes"})
 
 
@@ -33,15 +34,22 @@ def impossible(found: Needs, would_do: Levers) -> Iterator[str]:
     yield from (f"- {limit}" for limit in found.limits)
     if would_do.musts:
         yield f"Whatever else is changed: {' and '.join(map(_option, would_do.musts))}."
+    beside = "Beside that, " if would_do.musts else ""
     if would_do.each:
-        also = "Beside that, each of these alone" if would_do.musts else "Each of these alone"
-        yield f"{also} makes it possible: {'; '.join(map(_option, would_do.each))}."
+        told = f"{beside}each of these alone makes it possible: {'; '.join(map(_option, would_do.each))}."
+    elif would_do.together:
+        told = (
+            f"{beside}no one option makes it possible. These together do: {'; '.join(map(_option, would_do.together))}."
+        )
     elif would_do.open:
-        yield "No one option makes it possible: change several, such as --worker-memory and --largest-account."
+        told = f"{beside}no option or set of options that was tried makes it possible."
+    else:
+        return
+    yield told[0].upper() + told[1:]
 
 
 def _option(lever: Lever) -> str:
-    return f"{lever.option} {lever.value:g} ({lever.means})"
+    return f"{lever.option} {lever.value:.12g} ({lever.means})"
 
 
 def rows(found: Needs) -> list[dict[str, object]]:
@@ -54,6 +62,6 @@ def shown(value: float, unit: str) -> str:
     if unit == "GiB":
         size = f"{value / 1024:,.1f} TiB" if value >= 1024 else f"{value:,.1f} GiB"
         return size if value >= 1 else f"{value * 1024:,.0f} MiB"
-    if unit in _WHOLE or value >= 10:
-        return f"{value:,.0f} {unit}"
-    return f"{value:.2g} {unit}" if value >= _LEAST else f"under {_LEAST} {unit}"
+    if unit in _WHOLE or value >= _TEN:
+        return f"{value:,.0f} {unit.removesuffix('s') if value == 1 else unit}"
+    return f"{value:#.2g} {unit}" if value >= _LEAST else f"under {_LEAST} {unit}"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from pipeline.capacity.curves import Costs
 from pipeline.capacity.figures import Figures, Measured
-from pipeline.capacity.fleet import Fleet, fleet_of, remembered
+from pipeline.capacity.fleet import Fleet
 from pipeline.capacity.load import Load
-from pipeline.capacity.needs import Needs
+from pipeline.capacity.needs import Needs, needs
 
 GIB = 1 << 30
 VALUES = {
@@ -73,4 +73,4 @@ def fast(rate: float, **more: float) -> Load:
 
 def fleet(load: Load) -> Fleet:
     """The fleet of a load by the figures made by hand."""
-    return fleet_of(load, KNOWN, COSTS, remembered(load, KNOWN))
+    return needs(load, KNOWN).plan.fleet

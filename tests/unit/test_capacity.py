@@ -40,8 +40,8 @@ def test_a_plan_is_what_it_is_by_hand() -> None:
         "busiest worker while one is away": pytest.approx(8 * 0.01 + 200 * 5e-6),
         "p99 of Kafka append to journal append": 700,
         "state of all partitions": pytest.approx(state / GIB),
-        # all of it, and twice the partition of the largest account: its half, and an eighth of the other half
-        "memory of a worker": pytest.approx(2 + state * (1 + 2 * (0.5 + 0.5 / 8)) / GIB),
+        # all of it, and twice the partition of the largest account: its half, and 2 of the 9 others, as 9 over 8 may be
+        "memory of a worker": pytest.approx(2 + state * (1 + 2 * (0.5 + 2 * 0.5 / 9)) / GIB),
         "disk of a worker": pytest.approx(3 * state / GIB),
         "disk of Kafka: source topics": pytest.approx(8_640_000 * 100 * 7 * 3 / 0.5 / GIB),
         "disk of Kafka: journal": pytest.approx(8_640_000 * 120 * 100 * 3 / 0.5 / GIB),
@@ -76,6 +76,7 @@ def test_between_two_measured_loads_lies_a_straight_line_and_beyond_the_last_an_
     curve = Curve.of([(10, 4.0), (0, 1.0), (20, 3.0)], 0.5)
     assert [curve.at(load) for load in (-1, 0, 5, 10, 15, 20, 22)] == [1, 1, 2.5, 4, 3.5, 3, 4]
     assert [curve.never_falling.at(load) for load in (10, 15, 20, 22)] == [4, 4, 4, 5]
+    assert [curve.least(*loads) for loads in ((0, 30), (5, 10), (5, 30), (12, 22), (20, 22))] == [1, 2.5, 2.5, 3, 3]
     assert Curve.of([(3, 7.0)]).at(9) == 7
 
 
@@ -116,15 +117,15 @@ def test_a_worker_more_is_needed_when_the_busiest_is_past_its_share_of_a_core() 
     assert fleet(fast(84_000, largest_account=0.1)).needed == 1
     assert fleet(fast(84_001, largest_account=0.1)).needed == 2
     # With two of three workers the busiest has 6 of 12 partitions: 0.06, and 0.1 + 0.9 x 6 / 12 of the events.
-    assert fleet(fast(88_000 / 0.55, largest_account=0.1)).needed == 2
-    busiest = values(needs(fast(88_000 / 0.55, largest_account=0.1), KNOWN))["busiest worker while one is away"]
-    assert busiest == pytest.approx(0.5, abs=0.001)
-    assert fleet(fast(88_010 / 0.55, largest_account=0.1)).needed == 3
+    assert fleet(fast(87_990 / 0.55, largest_account=0.1, accounts=361)).needed == 2
+    found = needs(fast(87_990 / 0.55, largest_account=0.1, accounts=361), KNOWN)
+    assert values(found)["busiest worker while one is away"] == pytest.approx(0.5, abs=0.001)
+    assert fleet(fast(88_010 / 0.55, largest_account=0.1, accounts=361)).needed == 3
 
 
 def test_while_a_worker_is_away_another_has_whole_partitions_of_it() -> None:
     # 17 workers share 68 partitions; of the 16 that remain some have 5, not 4.25.
-    load = Load(50_000_000, largest_account=0.05, accounts=1_000)
+    load = Load(50_000_000, largest_account=0.05, accounts=1_021)
     found = fleet(load)._replace(needed=16, run=17, partitions=68)
     assert found.most == 5
     assert found.busiest(load) == pytest.approx(0.05 + 0.95 * 5 / 68)
@@ -140,7 +141,7 @@ def test_while_a_worker_is_away_another_has_whole_partitions_of_it() -> None:
 def test_one_account_alone_is_one_workers_whatever_its_rate() -> None:
     found = needs(fast(1_000_000, accounts=1), KNOWN)
     assert found.limits[0].startswith("The largest account takes 5.01 of a core at the peak, more than 0.50")
-    assert values(found)["workers"] <= 2
+    assert values(found)["workers"] == 2
 
 
 def test_workers_are_added_until_the_busiest_has_its_memory() -> None:
@@ -152,41 +153,6 @@ def test_workers_are_added_until_the_busiest_has_its_memory() -> None:
     assert fleet(fewer).needed == fleet(load).needed + 1
 
 
-def test_a_latency_asked_for_is_kept_at_the_busiest_workers_rate_or_told() -> None:
-    # 700 ms at 1,000 events/s, 80 at 10,000, 150 at 50,000.
-    load = fast(40_000, largest_account=0.1, latency_ms=115.0)
-    found = needs(load, KNOWN)
-    assert (found.plan.fleet.needed, found.limits) == (2, [])  # one with 40,000 has 132; of two 22,000 at most: 101
-    assert "needed for the latency" in {row.what: row.how for row in found.rows}["workers"]
-    assert needs(replace(load, latency_ms=133.0), KNOWN).plan.fleet.needed == 1
-    kept = needs(replace(load, latency_ms=79.0), KNOWN)
-    assert [limit.startswith("p99 from Kafka append to journal append is ") for limit in kept.limits] == [True]
-    assert not needs(fast(10, latency_ms=699.0), KNOWN).feasible  # so few events wait for others
-    assert needs(fast(10, latency_ms=700.0), KNOWN).feasible
-
-
-def test_what_was_measured_at_a_load_is_kept_there_though_it_is_longer_at_another() -> None:
-    known = measured.load()
-    for name in ("latency_p99_named", "latency_p99_10"):
-        one = known.by_name[name]
-        costs = Costs.of(known)
-        assert costs.latency is not None
-        assert costs.latency.at(one.rate) == one.value * (1000 if one.unit == "s" else 1)
-
-
-def test_sinks_are_added_until_no_row_waits_longer_than_asked_for() -> None:
-    load = replace(SMALL, largest_account=0.0, accounts=10_000, events_per_day=86_400_000, worker_memory_gib=16)
-    partitions = fleet(load).partitions
-    for seconds in (60.0, 10.0, 5.0):
-        found = values(needs(replace(load, freshness_s=seconds), KNOWN))
-        each = -(-partitions // round(found["sinks"] - 1))
-        assert found["p99 of Kafka append to the row in ClickHouse"] == pytest.approx(max(5, 5 * each / 12))
-        assert found["p99 of Kafka append to the row in ClickHouse"] <= seconds
-    told = needs(replace(load, freshness_s=4.9), KNOWN)
-    assert told.limits[0].startswith("p99 from Kafka append to the row in ClickHouse is 5.0 s, more than the 4.9 asked")
-    assert needs(fast(1_000_000, largest_account=0.0, accounts=10**6), KNOWN).plan.sinks.needed >= 20
-
-
 def test_large_states_are_spread_over_more_partitions_but_not_more_than_were_measured() -> None:
     load = replace(SMALL, largest_account=0.0, accounts=100_000, worker_memory_gib=100_000)
     each = []
@@ -194,6 +160,14 @@ def test_large_states_are_spread_over_more_partitions_but_not_more_than_were_mea
         rows = values(needs(replace(load, events_per_day=events, headroom=0.1), KNOWN))
         each.append(rows["partitions of every topic"] / rows["workers"])
     assert each == [4, 8, PARTITIONS_A_WORKER_MAX]
+
+
+def test_a_worker_with_little_memory_has_fewer_partitions_and_not_a_hundred_workers() -> None:
+    # With nothing remembered a worker takes 1,032 MiB with 4 partitions, 573 with one.
+    found = needs(Load(5, worker_memory_gib=1), measured.load())
+    assert found.limits == []
+    assert values(found)["workers"] == 2
+    assert values(found)["partitions of every topic"] in (2, 4)
 
 
 def test_partitions_are_shared_evenly_and_within_the_settings() -> None:

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.capacity import figures as measured
+from pipeline.capacity.curves import Costs
 from pipeline.capacity.figures import Figures
 from pipeline.capacity.load import Load
 from pipeline.capacity.needs import needs
@@ -77,6 +78,53 @@ def test_a_latency_that_nothing_measured_keeps_is_a_limit() -> None:
     (limit,) = found["limits"]
     assert "more than the 1 asked for" in limit
     assert found["would_do"]["musts"][0]["option"] == "--latency"
+
+
+ONE_ACCOUNT = "--accounts 1 --headroom 0 --worker-memory 100000 --remember-days 1 --window-days 1"
+
+
+def beyond(times: float) -> list[str]:
+    """Options of a load that is so many times the largest at which p99 was measured, and of one just above that p99."""
+    curve = Costs.of(measured.load()).latency
+    assert curve is not None
+    events, ms = round(curve.last * times * 86_400 / 4), max(curve.values) + 40
+    return ["--events-per-day", f"{events}", *ONE_ACCOUNT.split(), "--latency", f"{ms:.0f}"]
+
+
+def test_a_latency_is_not_promised_at_a_load_at_which_none_was_measured() -> None:
+    last = max(one.rate for name, one in measured.load().by_name.items() if name.startswith("latency_p99"))
+    assert run(*beyond(0.99))[0] == 0
+    code, out, _ = run(*beyond(1.05), "--format", "json")
+    found = json.loads(out)
+    assert (code, found["feasible"]) == (3, False)
+    assert any(f"was not measured beyond {last:,.0f} events/s of a worker" in limit for limit in found["limits"])
+    row = next(row for row in found["needs"] if row["what"].startswith("busiest worker"))
+    assert "between the loads that were measured" not in row["how"]
+
+
+def test_only_what_can_help_one_account_at_its_bounds_is_advised_in_text_as_in_json() -> None:
+    words = [*beyond(1.15), "--largest-account", "0"]
+    code, out, _ = run(*words, "--format", "json")
+    would_do = json.loads(out)["would_do"]
+    assert code == 3
+    assert list(would_do) == ["musts", "each", "together"]
+    assert [one["option"] for one in would_do["each"]] == ["--accounts", "--peak-factor"]
+    said = run(*words)[1].partition("What comes nearest:")[0]
+    for one in would_do["each"]:
+        assert f"{one['option']} {one['value']:.12g} ({one['means']})" in said
+        assert run(*words, one["option"], str(one["value"]))[0] == 0
+    assert "--worker-memory" not in said
+    assert "--largest-account" not in said
+
+
+def test_options_that_only_do_together_are_told_in_text_as_in_json_and_do() -> None:
+    words = ["--events-per-day", "1e12"]
+    would_do = json.loads(run(*words, "--format", "json")[1])["would_do"]
+    assert would_do["each"] == []
+    told = "; ".join(f"{one['option']} {one['value']:.12g} ({one['means']})" for one in would_do["together"])
+    assert f"No one option makes it possible. These together do: {told}." in run(*words)[1].replace("\n", " ")
+    given = [word for one in would_do["together"] for word in (one["option"], f"{one['value']:.12g}")]
+    assert run(*words, *given)[0] == 0
 
 
 def test_the_command_passes_every_option_on(monkeypatch: pytest.MonkeyPatch) -> None:
