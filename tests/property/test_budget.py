@@ -16,12 +16,14 @@ from tests.property.histories import rolled
 from tests.property.shapes import DENSE, NEAR
 
 HERE = Path(__file__).parent
-# Not over cases of their own: worked examples, and longer or larger histories beside the thousand shorter ones.
+# Not over cases of their own: worked examples, longer or larger histories beside the thousand shorter ones, and advice
+# for a plan, of which each case tries a hundred.
 BESIDE = {
     "test_a_cycle_whose_midnight_is_skipped_begins_with_its_day",
     "test_long_histories_count_as_the_oracle_counts",
     "test_a_crowd_in_large_batches_counts_as_the_oracle_counts",
     "test_accepted_events_are_counted_run_by_run",
+    "test_what_is_advised_was_tried_and_moves_what_was_given",
 }
 
 
