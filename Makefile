@@ -90,7 +90,7 @@ bench: $(READY) ## Measure all of it against floors, aims and peers; writes docs
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: $(READY) ## Compare this code's speed with a stored baseline, in two to three minutes (ARGS=--update-baseline)
+bench-quick: $(READY) ## Compare this code's speed with a stored baseline, in under two minutes (ARGS=--update-baseline)
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
 .PHONY: bench-collect
