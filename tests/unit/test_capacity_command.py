@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.capacity import figures as measured
-from pipeline.capacity.curves import Costs
 from pipeline.capacity.figures import Figures
 from pipeline.capacity.load import Load
 from pipeline.capacity.needs import needs
@@ -22,7 +21,7 @@ from pipeline.cli import app, capacity_examples
 from pipeline.cli.capacity import capacity
 from pipeline.cli.capacity_told import shown
 from pipeline.cli.quantities import count, share
-from tests.unit.capacity_world import KNOWN
+from tests.unit.capacity_world import COSTS, KNOWN
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,14 +84,16 @@ ONE_ACCOUNT = "--accounts 1 --headroom 0 --worker-memory 100000 --remember-days 
 
 def beyond(times: float) -> list[str]:
     """Options of a load that is so many times the largest at which p99 was measured, and of one just above that p99."""
-    curve = Costs.of(measured.load()).latency
+    curve = COSTS.latency
     assert curve is not None
     events, ms = round(curve.last * times * 86_400 / 4), max(curve.values) + 40
     return ["--events-per-day", f"{events}", *ONE_ACCOUNT.split(), "--latency", f"{ms:.0f}"]
 
 
-def test_a_latency_is_not_promised_at_a_load_at_which_none_was_measured() -> None:
-    last = max(one.rate for name, one in measured.load().by_name.items() if name.startswith("latency_p99"))
+def test_a_latency_is_not_promised_at_a_load_at_which_none_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "load", lambda: KNOWN)
+    assert COSTS.latency is not None
+    last = COSTS.latency.last
     assert run(*beyond(0.99))[0] == 0
     code, out, _ = run(*beyond(1.05), "--format", "json")
     found = json.loads(out)
@@ -102,7 +103,10 @@ def test_a_latency_is_not_promised_at_a_load_at_which_none_was_measured() -> Non
     assert "between the loads that were measured" not in row["how"]
 
 
-def test_only_what_can_help_one_account_at_its_bounds_is_advised_in_text_as_in_json() -> None:
+def test_only_what_can_help_one_account_at_its_bounds_is_advised_in_text_as_in_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measured, "load", lambda: KNOWN)
     words = [*beyond(1.15), "--largest-account", "0"]
     code, out, _ = run(*words, "--format", "json")
     would_do = json.loads(out)["would_do"]
