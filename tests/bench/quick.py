@@ -47,7 +47,9 @@ SLAB_EVENTS = 500
 SMALL = Size(500_000, 250_000, 5_000)
 SEED = 1
 WORKER = Bench("tests.bench.worker_bench", "a short backlog", 2)
-WORKER_OPTIONS = tuple("--rounds 2 --events 300000 --identities 500000 --facts 250000 --workers 1".split())
+WORKER_OPTIONS = (
+    "--rounds", "2", "--events", "300000", "--identities", "500000", "--facts", "250000", "--workers", "1",
+)  # fmt: skip
 RUNS = 3  # of a baseline, for its noise
 RULES = Rules(1, 7, 5, 90, 50, 1)
 
