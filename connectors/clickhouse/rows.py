@@ -14,7 +14,7 @@ import pyarrow as pa
 from connectors.clickhouse import nulls
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.record import Damaged, Record
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 
 PERSONS_PER_RECORD = 65_536  # versions that one journal record may give; see `_version`
 
@@ -202,16 +202,16 @@ def _events(partition: int, decided: Sequence[Decided]) -> pa.Table:
 def _read_events(partition: int, decided: Decided) -> pa.Table:
     place = f"journal partition {partition}, offset {decided.offset}"
     try:
-        reader = open_rows(decided.record)
+        table = read_rows(decided.record)
     except Damaged as error:
         raise UnreadableRows(f"{place}: {error}") from None
-    if reader.schema.names != EVENTS.names:
-        differ = sorted(set(reader.schema.names) ^ set(EVENTS.names))
+    if table.schema.names != EVENTS.names:
+        differ = sorted(set(table.schema.names) ^ set(EVENTS.names))
         raise UnreadableRows(
             f"{place}: its events have other columns than this tally knows ({', '.join(differ) or 'in another order'}):"
             " run the version that wrote them, or a newer one"
         )
-    table = reader.read_all().cast(EVENTS)
+    table = table.cast(EVENTS)
     n = table.num_rows
     own = pa.repeat(pa.scalar(partition, pa.uint16()), n)
     offset = pa.repeat(pa.scalar(decided.offset, pa.uint64()), n)

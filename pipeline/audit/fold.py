@@ -14,7 +14,7 @@ from pipeline.audit.folded import UNIQUES, Absolutes, Moved, first_day, uniques
 from pipeline.audit.sums import Key, Sums
 from pipeline.context import rules_in_force
 from pipeline.core import fold
-from pipeline.core.record import Record
+from pipeline.core.record import Damaged, Record
 from pipeline.core.state import State
 from pipeline.journal.ports import Place, Session
 from pipeline.refusal import Refused
@@ -124,7 +124,11 @@ class Fold:
         """What follows from a valid record; for the store."""
         fold.apply(state, record, self._seed)
         self.rules = record.rules
-        self._sums.take(record)
+        try:
+            self._sums.take(record)
+        except Damaged as error:
+            where = f"journal partition {self.partition}, offset {self._store.next_offset}"
+            raise AuditFailed(f"{where}: {error}: restore the journal's topic from a copy") from error
         self.records.append(self._store.next_offset)
         self._absolutes.take(record)
         self._moved.take(record.persons)

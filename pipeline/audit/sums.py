@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from connectors.clickhouse.views import ENGAGEMENT, OFFSETS, ROLLUP
 from pipeline.core.record import Record
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from pipeline.core.window import DAY_US
 
 Key = tuple[str, ...]
@@ -60,8 +60,7 @@ class Sums:
         for reject in record.rejects:
             self._fate(reject.topic).update({"rejected": 1, OFFSETS: reject.offset})
         if record.events:
-            with open_rows(record) as reader:
-                rows = _rows(reader.read_all())
+            rows = _rows(read_rows(record))
             self._waiting.append(rows)
             self._rows += rows.num_rows
         self._accounts.update(cycle.account_id for cycle in record.allowance)

@@ -20,7 +20,7 @@ from connectors.clickhouse.statements import quoted
 from connectors.clickhouse.views import Scope
 from pipeline.audit.sums import day
 from pipeline.core.record import Record, decode
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from pipeline.core.window import DAY_US
 from pipeline.journal.ports import Place, Session
 
@@ -139,8 +139,7 @@ class Trace:
 def rendered(record: Record) -> Iterator[Texts]:
     """A record's raw rows as ClickHouse writes them: its events, then its dead letters."""
     if record.events:
-        with open_rows(record) as reader:
-            table = reader.read_all()
+        table = read_rows(record)
         columns = [_text(table[name]).to_pylist() for name in recount.TRACED["events"]]
         yield from zip(["events"] * table.num_rows, *columns, strict=True)
     for r in record.rejects:

@@ -159,7 +159,8 @@ def nearest_fleet(load: Load, figures: Figures, costs: Costs, state: State) -> F
     """Where no fleet keeps what is wanted: the fewest workers that come near to the least of what cannot be kept."""
     wanted = wants(load, costs, state)
     tried = [(one, {want.of: want.takes(one) for want in wanted}) for one in fleets(load, figures, costs, state)]
-    near = {want.of: max(want.most, NEAR * min(takes[want.of] for _, takes in tried)) for want in wanted}
+    least = {want.of: min(takes[want.of] for _, takes in tried) for want in wanted}
+    near = {want.of: want.most if least[want.of] <= want.most else NEAR * least[want.of] for want in wanted}
     for names in (list(near), ["the cores", "the memory"], ["the memory"]):
         for one, takes in tried:
             if all(takes[name] <= near[name] for name in names):

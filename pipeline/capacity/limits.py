@@ -19,9 +19,9 @@ def broken(plan: Plan) -> Iterator[str]:
     if plan.memory > load.worker_memory_gib:
         fixed, share = plan.costs.fixed.at(fleet.most) / 1024, (1 + COPIES) * load.largest * plan.state.size / GIB
         yield (
-            f"A worker needs {plan.memory:,.1f} GiB, more than the {load.worker_memory_gib:g} given, however many "
-            f"workers there are: {fixed:,.1f} with nothing remembered, and {share:,.1f} for the largest account, whose "
-            "state lies in one partition and in one worker."
+            f"A worker needs {plan.memory:,.1f} GiB in the plan that comes nearest, more than the "
+            f"{load.worker_memory_gib:g} given: {fixed:,.1f} with nothing remembered, and {share:,.1f} for the largest "
+            "account, whose state lies in one partition and in one worker."
         )
     facts = plan.state.facts * fleet.largest_partition(load)
     if facts > FACTS_MAX:
@@ -42,8 +42,8 @@ def _cores(plan: Plan) -> Iterator[str]:
         few = f"{load.accounts:,} accounts fill no more than as many partitions, and some lie together"
         bound = few if load.accounts < PARTITIONS_MAX else f"there are at most {PARTITIONS_MAX:,} partitions"
         yield (
-            f"The busiest worker takes {cores:.2f} of a core at the peak while one of {fleet.run:,} is away, more than "
-            f"{load.use:.2f}, however many workers there are: {bound}."
+            f"The busiest worker takes {cores:.4g} of a core at the peak while one of {fleet.run:,} is away, more than "
+            f"{load.use:.4g}, in the plan that comes nearest: {bound}."
         )
 
 

@@ -25,6 +25,7 @@ _HALVES = np.dtype([("low", "<u4"), ("high", "<u4")])
 Halves = npt.NDArray[np.uint32]
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)  # odd, so each half of a key is mapped one to one
 _STRETCH_ROWS = 1 << 12  # moved in one go: their keys and what they become stay in the cache
+_NEAR_MAX = (1 << 16) - 1  # a stretch becomes more rows where one call brings many times a table's keys
 _PAGE = 4096  # bytes: the smallest piece of memory that the system gives
 
 
@@ -82,7 +83,9 @@ class Growth:
         keys = table.keys.reshape(-1)[slots]
         rows = self._rows(keys, slots // SLOTS, len(table.keys))
         first = int(rows.min()) if len(rows) else 0
-        order = np.argsort((rows - first).astype(np.uint16), kind="stable")  # of 16 bits: a radix sort
+        near = rows - first
+        few = near.astype(np.uint16) if len(rows) and near.max() <= _NEAR_MAX else near  # of 16 bits: a radix sort
+        order = np.argsort(few, kind="stable")
         slots, keys, rows = slots[order], keys[order], rows[order]
         placed, target = self._free_slots(rows)
         larger = self.larger

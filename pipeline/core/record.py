@@ -243,6 +243,8 @@ def decode(value: bytes) -> tuple[Link, Record]:
     head = read_link(value)
     try:
         row: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), _SCHEMA, None)
+        if row["events_size"] < 0:
+            raise ValueError
         identities, payloads = np.frombuffer(row["keys"], np.uint64).reshape(2, -1)
         rest = {name: [_typed(kind, x) for x in row[name]] for name, kind in _LISTS.items()}
         record = Record(

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pipeline.core.decode import payload
 from pipeline.core.framing import FRAME_BYTES
 from pipeline.core.record import Record
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from tests.bench.core_traffic import Sent
 from tests.events import SCHEMA_IDS, SCHEMAS, kind_of
 from tests.oracle.history import Event
@@ -60,7 +60,7 @@ class Recount:
 
     def hear(self, record: Record) -> None:
         """What a journal record says."""
-        rows = open_rows(record).read_all()
+        rows = read_rows(record)
         uniques = sum(pc.sum(rows[name]).as_py() or 0 for name in _UNIQUES)
         duplicates = sum(d.events for d in record.duplicates)
         said = Fates(record.read, record.accepted, duplicates, len(record.rejects), uniques)

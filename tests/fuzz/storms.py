@@ -13,7 +13,7 @@ from pipeline.core.batch import Slab
 from pipeline.core.decide import decide
 from pipeline.core.reasons import Duplicate, Reject
 from pipeline.core.record import RAW_BYTES_MAX, Link, Record, encode
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from pipeline.core.state import State
 from pipeline.core.vocabulary import TOPICS
 from tests.events import context
@@ -87,7 +87,7 @@ def rejected(record: Record) -> list[tuple[str, int, str, tuple[bytes, int]]]:
 
 def accepted_places(record: Record) -> list[Place]:
     """The places of the accepted events, as their rows say."""
-    table = open_rows(record).read_all().select(["hits", "origin_topic", "origin_offset"])
+    table = read_rows(record).select(["hits", "origin_topic", "origin_offset"])
     table = table.filter(pa.compute.equal(table["hits"], 1))
     topics, offsets = table["origin_topic"].to_pylist(), table["origin_offset"].to_pylist()
     assert set(topics) <= set(TOPICS)

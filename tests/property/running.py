@@ -18,7 +18,7 @@ from pipeline.core.decode import payload
 from pipeline.core.hashing import hash_texts, mix
 from pipeline.core.identify import mint
 from pipeline.core.record import Link, Record, decode, encode
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from pipeline.core.state import Columns, State
 from tests.events import SCHEMA_IDS, SCHEMAS, SEED, Event, kind_of
 from tests.oracle.history import DAY, identity
@@ -103,7 +103,7 @@ def step(outcome: Outcome, batch: list[Slab], context: Context) -> None:
 
 def rows(record: Record) -> list[dict[str, Any]]:
     """The rows of a record's Arrow stream; times as UTC microseconds."""
-    table = open_rows(record).read_all()
+    table = read_rows(record)
     for name, unit in (("occurred_at", 1), ("arrived_at", 1000), ("cycle_start", 1_000_000)):
         number = table.schema.get_field_index(name)
         plain = table.column(name).combine_chunks().view(pa.int64()) if table.num_rows else pa.array([], pa.int64())

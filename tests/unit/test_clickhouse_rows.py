@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connectors.clickhouse.rows import PERSONS_PER_RECORD, TABLES, Decided, UnreadableRows, tables, translate
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.record import Allowance, Person, Record
-from pipeline.core.rows import open_rows, packed
+from pipeline.core.rows import packed, read_rows
 from tests.integration.sink_journal import RULES, Partition
 
 
@@ -38,7 +38,7 @@ def test_every_row_says_the_journal_record_that_decided_it() -> None:
 
 def test_events_keep_their_columns_and_order() -> None:
     found = decided(1)
-    expected = pa.concat_tables([open_rows(d.record).read_all() for d in found])
+    expected = pa.concat_tables([read_rows(d.record) for d in found])
     assert tables(2, found)["events"].select(EVENTS.names).equals(expected)
 
 
@@ -118,6 +118,13 @@ def test_an_account_without_a_plan_has_no_allowance() -> None:
     (row,) = tables(2, [Decided(0, Record(RULES, 0, [], allowance=[cycle]))])["allowance"].to_pylist()
     assert (row["allowance"], row["used"], row["used_as_closed"]) == (None, 5, 4)
     assert row["cycle_end"].isoformat() == "2026-02-01T00:00:00+00:00"
+
+
+def test_events_that_are_damaged_are_refused_with_their_place() -> None:
+    (one, *_) = decided(1)
+    record = dataclasses.replace(one.record, events=one.record.events[:-1] + b"\0")
+    with pytest.raises(UnreadableRows, match=r"partition 2, offset 9: the events of a journal record are damaged"):
+        tables(2, [Decided(9, record)])
 
 
 def test_events_with_other_columns_are_refused_with_their_place_and_names() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipeline.core.event_schema import EVENTS
 from pipeline.core.record import Damaged
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from tests.events import NOON_MS, NOON_US, event, merge
 from tests.partition import Partition, corrections_of, events_of
 
@@ -79,21 +79,42 @@ def test_a_test_is_marked() -> None:
 
 def test_the_stream_has_the_agreed_schema_also_where_nothing_was_accepted() -> None:
     for record in (Partition().send(event("email_exploded")), Partition().send(event("email_sent"))):
-        assert open_rows(record).schema.equals(EVENTS)
+        assert read_rows(record).schema.equals(EVENTS)
 
 
 def test_a_record_says_what_its_events_take_once_they_are_read() -> None:
     record = Partition().send(event("email_sent"), event("sms_sent"))
-    with open_rows(record) as reader:
-        table = reader.read_all()
+    table = read_rows(record)
     assert table.get_total_buffer_size() <= record.events_size < table.get_total_buffer_size() + 20_000
 
 
-@pytest.mark.parametrize("damage", [{"events_size": 1}, {"events_size": 1 << 20}, {"events": b"\0" * 100}])
-def test_events_that_are_damaged_are_told(damage: dict[str, Any]) -> None:
-    record = dataclasses.replace(Partition().send(event("email_sent")), **damage)
-    with pytest.raises(Damaged, match="the events of a journal record are damaged: OSError"):
-        open_rows(record)
+@pytest.mark.parametrize("size", [-1, 0, 1, 1 << 20, 1 << 47, (1 << 63) - 1])
+def test_events_whose_size_was_changed_are_told(size: int) -> None:
+    record = dataclasses.replace(Partition().send(event("email_sent")), events_size=size)
+    with pytest.raises(Damaged, match="the events of a journal record are damaged"):
+        read_rows(record)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 16, b"\0" * 100])
+def test_events_that_are_something_else_are_told(content: bytes) -> None:
+    record = dataclasses.replace(Partition().send(event("email_sent")), events=content)
+    with pytest.raises(Damaged, match="the events of a journal record are damaged"):
+        read_rows(record)
+
+
+def test_every_bit_of_the_events_that_is_another_is_told() -> None:
+    record = Partition().send(event("email_sent"))
+    for bit in range(8 * len(record.events)):
+        damaged = bytearray(record.events)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(Damaged):
+            read_rows(dataclasses.replace(record, events=bytes(damaged)))
+
+
+def test_any_reader_of_zstd_reads_the_events() -> None:
+    record = Partition().send(event("email_sent"))
+    stream = pa.decompress(record.events, record.events_size, "zstd")
+    assert pa.ipc.open_stream(stream).read_all().equals(read_rows(record))
 
 
 def test_batches_of_every_topic_at_once_are_one_set_of_rows() -> None:

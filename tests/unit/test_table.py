@@ -194,3 +194,13 @@ def test_a_million_keys_are_all_there() -> None:
         table.insert(part, number=(part & np.uint64(0xFFFF)).astype(np.uint32))
     assert table.count == len(keys)
     assert (table.get("number", keys) == (keys & np.uint64(0xFFFF))).all()
+
+
+@pytest.mark.parametrize(("first", "more"), [(600, 390_000), (30_000, 1_000_000)])
+def test_a_call_may_bring_many_times_the_keys_of_a_table(first: int, more: int) -> None:
+    keys = np.unique(np.random.default_rng(5).integers(1, 1 << 63, first + more, dtype=np.uint64))
+    table = HashTable({"number": np.uint32})
+    for part in (keys[:first], keys[first:]):
+        table.put(part, number=np.arange(len(part), dtype=np.uint32))
+    assert (table.find(keys) >= 0).all()
+    assert table.count == len(keys)

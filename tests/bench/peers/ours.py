@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from connectors.local import home
 from pipeline import topic_admin
 from pipeline.core.record import Record, decode
-from pipeline.core.rows import open_rows
+from pipeline.core.rows import read_rows
 from pipeline.demo.tail import JournalTail
 from pipeline.journal.chain import FIRST, extends
 from pipeline.kafka_security import kafka_client
@@ -106,7 +106,7 @@ def sums(settings: Settings) -> Sums:
 
 
 def _add(found: Sums, record: Record, prefix: str, partition: int) -> None:
-    rows = open_rows(record).read_all()
+    rows = read_rows(record)
     names = ("account_id", "channel", "hits", "unique_open", "unique_click", "origin_topic", "origin_offset")
     for account, channel, hits, unique_open, unique_click, topic, offset in zip(
         *(rows[name].to_pylist() for name in names), strict=True
