@@ -1,4 +1,4 @@
-"""What a journal record takes in a sink's memory, told without decompressing it."""
+"""What a journal record takes in a sink's memory while it waits."""
 
 from __future__ import annotations
 
