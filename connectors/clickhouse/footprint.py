@@ -1,8 +1,8 @@
 """What a journal record takes in a sink's memory while it waits. Pure.
 
 In:   a record's bytes and what was decoded of them.  Out: bytes.
-Ten small rejects are ten times their journal bytes: a bound on journal bytes alone would not bound them. What its events
-become as rows, which may be a thousand times their bytes, the record says itself (`events_size`).
+Ten small rejects are ten times their journal bytes: a bound on journal bytes alone would not bound them. What its
+events become as rows, which may be a thousand times their bytes, the record says itself (`events_size`).
 """
 
 from __future__ import annotations
